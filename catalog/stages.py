@@ -1,0 +1,129 @@
+"""The stages of a catalogue, in order, and the one way to do each of them.
+
+The command line and the Prefect flows both come through `run_stage`; neither holds logic of its own.
+"""
+
+from dataclasses import dataclass
+from pkgutil import resolve_name
+
+from psycopg import Connection
+
+from catalog.database import ledger
+from catalog.database.ledger import Run, StageResult
+from catalog.errors import NotFoundError, SampleError
+from catalog.profiles import Profile
+from catalog.progress import Progress, silent
+from catalog.settings import Settings
+
+__all__ = ["STAGES", "Stage", "plan", "run_stage"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step on the way from survey files to a published catalogue."""
+
+    name: str
+    title: str
+    target: str
+    """``module:function``; resolved when it is needed, since some modules take seconds to import."""
+    seconds: float
+    """A first guess of its duration, for the estimate of what is left."""
+    survey: bool = False
+    """True for stages that work on survey files: they look by themselves whether anything is new."""
+
+
+STAGES: tuple[Stage, ...] = (
+    Stage("mock", "Synthetic surveys", "catalog.mock.stage:write_mock_sky", 30, survey=True),
+    Stage("ingest", "Ingest survey files", "catalog.surveys.ingest:ingest_surveys", 30, survey=True),
+    Stage("sample", "Crossmatch and quality cuts", "catalog.sample.stage:select_samples", 2),
+    Stage("train", "Train the ensemble", "catalog.ensemble.stage:train_ensemble", 240),
+    Stage("predict", "Labels and uncertainties", "catalog.ensemble.stage:predict_labels", 30),
+    Stage("flag", "Boundary flag", "catalog.boundary.stage:flag_boundary", 60),
+    Stage("validate", "Validation", "catalog.validation.stage:validate_catalogue", 30),
+    Stage("publish", "Publication", "catalog.publish.stage:publish_catalogue", 10),
+)
+
+
+def plan(profile: Profile) -> list[Stage]:
+    """Return the stages that `profile` needs, in order."""
+    return [stage for stage in STAGES if stage.name != "mock" or profile.mock is not None]
+
+
+def find_stage(name: str) -> Stage:
+    """Return the stage of that name."""
+    for stage in STAGES:
+        if stage.name == name:
+            return stage
+    raise NotFoundError(f"There is no stage {name!r}.", f"Stages: {', '.join(stage.name for stage in STAGES)}.")
+
+
+def run_stage(
+    connection: Connection, run: Run, name: str, settings: Settings, progress: Progress = silent
+) -> tuple[Run, StageResult]:
+    """Do one stage of `run`, unless it is done, and record it in the ledger.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    run : Run
+    name : str
+        One of `STAGES`.
+    settings : Settings
+    progress : Progress
+        Told how far the stage is.
+
+    Returns
+    -------
+    Run
+        The same run, or its successor when new survey files have made it out of date.
+    StageResult
+
+    Raises
+    ------
+    SampleError
+        An earlier stage has not been done yet.
+    RvscatError
+        Whatever the stage itself raises.
+    """
+    stage = find_stage(name)
+    function = resolve_name(stage.target)
+
+    def work() -> StageResult:
+        result = function(connection, run, settings, progress)
+        connection.commit()
+        assert isinstance(result, StageResult)
+        return result
+
+    if stage.survey:
+        try:
+            return run, ledger.perform_always(connection, run, name, work, lambda: _survey_state(connection, run, name))
+        except ledger.StaleStageError:
+            successor = ledger.supersede(connection, run)
+            return run_stage(connection, successor, name, settings, progress)
+    before = _key_before(connection, run, stage)
+    return run, ledger.perform(connection, run, name, ledger.fingerprint(name, before), work)
+
+
+def _key_before(connection: Connection, run: Run, stage: Stage) -> str:
+    """Return the key of the stage before `stage`, which stands for everything before it."""
+    stages = plan(run.profile)
+    previous = stages[stages.index(stage) - 1]
+    key = ledger.stage_key(connection, run, previous.name)
+    if key is None:
+        raise SampleError(
+            f"Stage {stage.name!r} of run {run.run_id} needs stage {previous.name!r}, which is not done.",
+            f"Run `rvscat {previous.name} --profile {run.profile.name}` first, or `rvscat run`.",
+        )
+    return key
+
+
+def _survey_state(connection: Connection, run: Run, name: str) -> str:
+    """Fingerprint what a survey stage left behind: for ingest, the checksums of all files of the release."""
+    if name != "ingest":
+        return ledger.fingerprint(name)
+    rows = connection.execute(
+        "SELECT product, name, sha256 FROM production.ingest_file WHERE release = %s AND status = 'complete' "
+        "ORDER BY product, name",
+        (run.release,),
+    ).fetchall()
+    return ledger.fingerprint(rows)

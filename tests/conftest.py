@@ -1,0 +1,102 @@
+"""Fixtures for every test: a fresh migrated database, settings in a temporary home, real files."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from catalog.database import migrate
+from catalog.database.ledger import Run, open_run
+from catalog.profiles import Profile, load_profile
+from catalog.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server: RVSCAT_DATABASE_URL, or an embedded one of this session."""
+    if url := os.environ.get("RVSCAT_DATABASE_URL"):
+        yield url
+        return
+    from catalog.database.embedded import ensure_server, stop_server
+
+    settings = Settings(home=tmp_path_factory.mktemp("server"))
+    yield ensure_server(settings)
+    stop_server(settings)
+
+
+def _database(server_url: str, name: str) -> str:
+    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="session")
+def template_database(server_url: str) -> Iterator[str]:
+    """Name of an empty, migrated database to copy from."""
+    name = f"rvscat_template_{uuid.uuid4().hex[:12]}"
+    maintenance = _database(server_url, "postgres")
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    migrate.upgrade(_database(server_url, name))
+    yield name
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """URL of a fresh migrated database, dropped afterwards."""
+    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
+    maintenance = _database(server_url, "postgres")
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
+        )
+    yield _database(server_url, name)
+    with psycopg.connect(maintenance, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with a temporary home and a fresh database; the environment says the same."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("RVSCAT_HOME", str(home))
+    monkeypatch.setenv("RVSCAT_DATABASE_URL", database_url)
+    return Settings(home=home, database_url=database_url, workers=2)
+
+
+@pytest.fixture
+def connection(settings: Settings) -> Iterator[psycopg.Connection]:
+    """Connection to the fresh database."""
+    assert settings.database_url is not None
+    with psycopg.connect(settings.database_url) as connection:
+        yield connection
+
+
+@pytest.fixture
+def profile() -> Profile:
+    """The smallest profile."""
+    return load_profile("tiny")
+
+
+@pytest.fixture
+def run(connection: psycopg.Connection, profile: Profile) -> Run:
+    """A run of the smallest profile."""
+    return open_run(connection, profile)
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of published survey files, named by RVSCAT_REAL_DATA."""
+    folder = os.environ.get("RVSCAT_REAL_DATA")
+    if not folder:
+        pytest.skip("RVSCAT_REAL_DATA does not name a folder of published survey files")
+    path = Path(folder)
+    if not (path / "FORMATS.md").is_file():
+        pytest.fail(f"RVSCAT_REAL_DATA={folder} holds no FORMATS.md: wrong folder?")
+    return path
