@@ -1,35 +1,48 @@
 """How a long function tells how far it is, without knowing who listens."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
-__all__ = ["Progress", "listen", "listener", "silent"]
+__all__ = ["Listener", "Progress", "listen", "listener", "silent"]
 
 
 class Progress(Protocol):
     """Called with the work done so far, the whole, and a few words on what it is."""
 
-    def __call__(self, done: float, total: float, what: str = "") -> None: ...
+    def __call__(self, done: float, total: float, what: str = "") -> None:
+        """Hear of `done` out of `total`."""
 
 
-def silent(done: float, total: float, what: str = "") -> None:
-    """Listen to nothing: the default of every stage."""
+class Listener:
+    """Hears stages begin, go on and end; this one ignores it all."""
+
+    def __call__(self, done: float, total: float, what: str = "") -> None:
+        """Hear how far the current stage is."""
+
+    def begin(self, stage: str) -> None:
+        """Hear that `stage` begins."""
+
+    def end(self, stage: str, counts: Mapping[str, Any], notes: Sequence[str], skipped: bool) -> None:
+        """Hear that `stage` is done and what came out."""
 
 
-_listener: ContextVar[Progress] = ContextVar("listener", default=silent)
+silent = Listener()
+"""Listens to nothing: the default of every stage."""
+
+_listener: ContextVar[Listener] = ContextVar("listener", default=silent)
 
 
-def listener() -> Progress:
+def listener() -> Listener:
     """Return whoever listens to the stages of this process."""
     return _listener.get()
 
 
 @contextmanager
-def listen(progress: Progress) -> Iterator[None]:
-    """Let `progress` hear the stages that run inside this context."""
-    token = _listener.set(progress)
+def listen(who: Listener) -> Iterator[None]:
+    """Let `who` hear the stages that run inside this context."""
+    token = _listener.set(who)
     try:
         yield
     finally:

@@ -12,7 +12,7 @@ from catalog.database import ledger
 from catalog.database.ledger import Run, StageResult
 from catalog.errors import NotFoundError, SampleError
 from catalog.profiles import Profile
-from catalog.progress import Progress, silent
+from catalog.progress import Listener, silent
 from catalog.settings import Settings
 
 __all__ = ["STAGES", "Stage", "plan", "run_stage"]
@@ -58,7 +58,7 @@ def find_stage(name: str) -> Stage:
 
 
 def run_stage(
-    connection: Connection, run: Run, name: str, settings: Settings, progress: Progress = silent
+    connection: Connection, run: Run, name: str, settings: Settings, listener: Listener = silent
 ) -> tuple[Run, StageResult]:
     """Do one stage of `run`, unless it is done, and record it in the ledger.
 
@@ -69,8 +69,8 @@ def run_stage(
     name : str
         One of `STAGES`.
     settings : Settings
-    progress : Progress
-        Told how far the stage is.
+    listener : Listener
+        Told that the stage begins, how far it is, and what came out.
 
     Returns
     -------
@@ -86,10 +86,20 @@ def run_stage(
         Whatever the stage itself raises.
     """
     stage = find_stage(name)
-    function = resolve_name(stage.target)
+    listener.begin(name)
+    run, result = _run_stage(connection, run, stage, settings, listener)
+    listener.end(name, result.counts, result.notes, result.skipped)
+    return run, result
+
+
+def _run_stage(
+    connection: Connection, run: Run, stage: Stage, settings: Settings, listener: Listener
+) -> tuple[Run, StageResult]:
+    name = stage.name
 
     def work() -> StageResult:
-        result = function(connection, run, settings, progress)
+        function = resolve_name(stage.target)
+        result = function(connection, run, settings, listener)
         connection.commit()
         assert isinstance(result, StageResult)
         return result
@@ -99,7 +109,7 @@ def run_stage(
             return run, ledger.perform_always(connection, run, name, work, lambda: _survey_state(connection, run, name))
         except ledger.StaleStageError:
             successor = ledger.supersede(connection, run)
-            return run_stage(connection, successor, name, settings, progress)
+            return _run_stage(connection, successor, stage, settings, listener)
     before = _key_before(connection, run, stage)
     return run, ledger.perform(connection, run, name, ledger.fingerprint(name, before), work)
 

@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -46,9 +47,9 @@ def template_database(server_url: str) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture
-def database_url(server_url: str, template_database: str) -> Iterator[str]:
-    """URL of a fresh migrated database, dropped afterwards."""
+@contextmanager
+def fresh_database(server_url: str, template_database: str) -> Iterator[str]:
+    """Make a migrated database, and drop it afterwards."""
     name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
     maintenance = _database(server_url, "postgres")
     with psycopg.connect(maintenance, autocommit=True) as connection:
@@ -58,6 +59,20 @@ def database_url(server_url: str, template_database: str) -> Iterator[str]:
     yield _database(server_url, name)
     with psycopg.connect(maintenance, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """URL of a fresh migrated database, dropped afterwards."""
+    with fresh_database(server_url, template_database) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database_url(server_url: str, template_database: str) -> Iterator[str]:
+    """URL of a database that the tests of one module share."""
+    with fresh_database(server_url, template_database) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Reaching PostgreSQL: the embedded server, connections, COPY, queries as files, the ledger."""

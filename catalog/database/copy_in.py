@@ -101,7 +101,7 @@ def _column_types(connection: Connection, table: str) -> dict[str, str]:
 
 def _encode(columns: Mapping[str, tuple[str, Any]]) -> memoryview:
     """Return the rows of `columns` (type and values each) as COPY's bytes."""
-    fields = []
+    fields: list[tuple[np.ndarray, np.ndarray | list[bytes]]] = []
     for name, (kind, values) in columns.items():
         if kind in _FIXED:
             fields.append(_fixed_field(name, kind, values))
@@ -112,12 +112,16 @@ def _encode(columns: Mapping[str, tuple[str, Any]]) -> memoryview:
         else:
             raise TypeError(f"column {name} has type {kind}, which binary COPY does not write here")
     n_rows = len(fields[0][0])
-    widths = np.column_stack([np.full(n_rows, 2, dtype=np.int64)] + [4 + np.maximum(lengths, 0) for lengths, _ in fields])
+    widths = np.column_stack(
+        [np.full(n_rows, 2, dtype=np.int64)] + [4 + np.maximum(lengths, 0) for lengths, _ in fields]
+    )
     offsets = np.zeros(widths.size + 1, dtype=np.int64)
     np.cumsum(widths.ravel(), out=offsets[1:])
     starts = offsets[:-1].reshape(widths.shape)
     buffer = np.empty(offsets[-1], dtype=np.uint8)
-    _scatter(buffer, starts[:, 0], np.broadcast_to(np.frombuffer(len(fields).to_bytes(2, "big"), np.uint8), (n_rows, 2)))
+    _scatter(
+        buffer, starts[:, 0], np.broadcast_to(np.frombuffer(len(fields).to_bytes(2, "big"), np.uint8), (n_rows, 2))
+    )
     for (lengths, data), start in zip(fields, starts.T[1:], strict=True):
         _scatter(buffer, start, lengths.astype(">i4").view(np.uint8).reshape(-1, 4))
         present = lengths >= 0
@@ -125,7 +129,7 @@ def _encode(columns: Mapping[str, tuple[str, Any]]) -> memoryview:
             _scatter(buffer, start[present] + 4, data[present])
         else:
             _scatter_joined(buffer, start[present] + 4, lengths[present], b"".join(data))
-    return memoryview(buffer)
+    return buffer.data
 
 
 def _scatter(buffer: np.ndarray, start: np.ndarray, rows: np.ndarray) -> None:
@@ -173,7 +177,9 @@ def _matrix_field(values: Any) -> tuple[np.ndarray, np.ndarray]:
     if array.ndim != 2 or array.dtype.kind != "f":
         raise TypeError("a bytea column takes a 2-D float array or a sequence of bytes")
     data = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"), copy=False)).view(np.uint8)
-    null = np.ma.getmaskarray(values).all(axis=1) if isinstance(values, np.ma.MaskedArray) else np.zeros(len(array), bool)
+    null = (
+        np.ma.getmaskarray(values).all(axis=1) if isinstance(values, np.ma.MaskedArray) else np.zeros(len(array), bool)
+    )
     return np.where(null, -1, data.shape[1]).astype(np.int64), data
 
 

@@ -99,7 +99,9 @@ def _decode(block: bytes, record: np.dtype, fields: Mapping[str, Field]) -> dict
     for name in fields:
         expected = record.fields[name][0].itemsize  # type: ignore[index]
         if (rows[f"{name}__length"] != expected).any() or (rows["n_fields"] != len(fields)).any():
-            raise DatabaseError(f"A row of the result has a null or an array of another length than {_describe(fields)}.")
+            raise DatabaseError(
+                f"A row of the result has a null or an array of another length than {_describe(fields)}."
+            )
     return {name: rows[name].astype(rows[name].dtype.newbyteorder("=")) for name in fields}
 
 

@@ -38,7 +38,7 @@ __all__ = [
     "supersede",
 ]
 
-# First half of the advisory lock's key; the second is the run's number.
+# First half of the advisory lock's key; the second comes from the run's key.
 _LOCK = 20_240_209
 
 
@@ -87,7 +87,7 @@ class StaleStageError(Exception):
 
 @contextmanager
 def exclusive(connection: Connection, run: Run) -> Iterator[None]:
-    """Keep every other process from working on `run` meanwhile.
+    """Keep every other process from working on `run`, or a successor of it, meanwhile.
 
     The lock belongs to `connection`'s session: it ends with it, even when the process is killed.
 
@@ -96,7 +96,8 @@ def exclusive(connection: Connection, run: Run) -> Iterator[None]:
     DatabaseError
         Another process is working on this run.
     """
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK, run.run_id)).fetchone()
+    key = (_LOCK, int(run.key[:7], 16))
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
     connection.commit()
     if not (row and row[0]):
         raise DatabaseError(
@@ -106,7 +107,7 @@ def exclusive(connection: Connection, run: Run) -> Iterator[None]:
         yield
     finally:
         connection.rollback()
-        connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK, run.run_id))
+        connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
         connection.commit()
 
 
@@ -163,7 +164,8 @@ def find_run(connection: Connection, run_id: int | None = None) -> Run:
 def supersede(connection: Connection, run: Run) -> Run:
     """Close `run`, whose inputs have changed, and begin its successor."""
     connection.execute(
-        "UPDATE production.run SET status = 'superseded', finished_at = clock_timestamp() WHERE run_id = %s", (run.run_id,)
+        "UPDATE production.run SET status = 'superseded', finished_at = clock_timestamp() WHERE run_id = %s",
+        (run.run_id,),
     )
     connection.commit()
     return open_run(connection, run.profile)
@@ -302,9 +304,19 @@ def _close(
     message: str | None,
 ) -> None:
     connection.execute(
-        "UPDATE production.stage SET key = %s, status = %s, counts = %s, notes = %s, message = %s, wall_s = %s, cpu_s = %s, "
-        "peak_mb = %s, finished_at = clock_timestamp() WHERE stage_id = %s",
-        (key, status, Jsonb(result.counts), Jsonb(result.notes), message, usage.wall_s, usage.cpu_s, usage.peak_mb, stage_id),
+        "UPDATE production.stage SET key = %s, status = %s, counts = %s, notes = %s, message = %s, "
+        "wall_s = %s, cpu_s = %s, peak_mb = %s, finished_at = clock_timestamp() WHERE stage_id = %s",
+        (
+            key,
+            status,
+            Jsonb(result.counts),
+            Jsonb(result.notes),
+            message,
+            usage.wall_s,
+            usage.cpu_s,
+            usage.peak_mb,
+            stage_id,
+        ),
     )
     connection.commit()
 

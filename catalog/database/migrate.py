@@ -47,7 +47,9 @@ def current_revision(url: str) -> str | None:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection, opts={"version_table_schema": "public"}).get_current_revision()
+            return MigrationContext.configure(
+                connection, opts={"version_table_schema": "public"}
+            ).get_current_revision()
     finally:
         engine.dispose()
 

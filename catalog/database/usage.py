@@ -29,11 +29,14 @@ class Usage:
         self._process = psutil.Process()
         self._stop = threading.Event()
         self._children_cpu: dict[int, float] = {}
+        self._children_before: dict[int, float] = {}
 
     def __enter__(self) -> Self:
         self._start = time.monotonic()
         self._start_cpu = self._own_cpu()
         self._sample()
+        # What children did before does not count: the flow's server, for one.
+        self._children_before = dict(self._children_cpu)
         self._thread = threading.Thread(target=self._watch, daemon=True, name="usage")
         self._thread.start()
         return self
@@ -49,7 +52,9 @@ class Usage:
         """Bring the three figures up to date."""
         self._sample()
         self.wall_s = time.monotonic() - self._start
-        self.cpu_s = self._own_cpu() - self._start_cpu + sum(self._children_cpu.values())
+        self.cpu_s = self._own_cpu() - self._start_cpu
+        for child, seconds in self._children_cpu.items():
+            self.cpu_s += seconds - self._children_before.get(child, 0.0)
 
     def _own_cpu(self) -> float:
         times = os.times()

@@ -123,4 +123,6 @@ def load_release(name: str) -> Release:
 
 def release_names() -> list[str]:
     """Return the names of all known releases."""
-    return sorted(item.name.removesuffix(".toml") for item in files(__package__).iterdir() if item.name.endswith(".toml"))
+    return sorted(
+        item.name.removesuffix(".toml") for item in files(__package__).iterdir() if item.name.endswith(".toml")
+    )

@@ -82,7 +82,9 @@ def test_many_batches_keep_their_order(probe: psycopg.Connection) -> None:
     n = 70_001
     ids = np.random.default_rng(1).permutation(n)
     copy_in(probe, "public.probe", {"source_id": ids, "name": [str(i) for i in ids], "g": ids.astype(np.float32)})
-    row = probe.execute("SELECT count(*), count(*) FILTER (WHERE name::bigint = source_id AND g = source_id) FROM probe")
+    row = probe.execute(
+        "SELECT count(*), count(*) FILTER (WHERE name::bigint = source_id AND g = source_id) FROM probe"
+    )
     assert row.fetchone() == (n, n)
 
 
@@ -123,7 +125,8 @@ def test_arrays_come_back_bit_for_bit(probe: psycopg.Connection) -> None:
     blocks = list(
         stream_arrays(
             probe,
-            "SELECT source_id, ra, flux FROM public.probe WHERE source_id >= %(least)s AND 'a%%b' LIKE 'a%%' ORDER BY source_id",
+            "SELECT source_id, ra, flux FROM public.probe "
+            "WHERE source_id >= %(least)s AND 'a%%b' LIKE 'a%%' ORDER BY source_id",
             {"least": 100},
             {"source_id": ("int8", None), "ra": ("float8", None), "flux": ("float4_bytes", 17)},
             chunk=256,
@@ -146,4 +149,11 @@ def test_empty_result_yields_nothing(probe: psycopg.Connection) -> None:
 def test_null_or_other_length_is_an_error(probe: psycopg.Connection, raw: bytes | None) -> None:
     copy_in(probe, "public.probe", {"source_id": np.arange(3), "raw": [b"\x00" * 12, raw, b"\x00" * 12]})
     with pytest.raises(DatabaseError, match="another length"):
-        list(stream_arrays(probe, "SELECT source_id, raw FROM probe", None, {"source_id": ("int8", None), "raw": ("float4_bytes", 3)}))
+        list(
+            stream_arrays(
+                probe,
+                "SELECT source_id, raw FROM probe",
+                None,
+                {"source_id": ("int8", None), "raw": ("float4_bytes", 3)},
+            )
+        )

@@ -74,7 +74,10 @@ def test_a_killed_stage_is_found_interrupted(connection: psycopg.Connection, run
         "INSERT INTO production.stage (run_id, name, key, status) VALUES (%s, 'flag', 'x', 'running')", (run.run_id,)
     )
     ledger.perform(connection, run, "flag", "a" * 64, StageResult)
-    assert [(s.status, s.message) for s in ledger.stages(connection, run)] == [("failed", "interrupted"), ("complete", None)]
+    assert [(s.status, s.message) for s in ledger.stages(connection, run)] == [
+        ("failed", "interrupted"),
+        ("complete", None),
+    ]
 
 
 def test_work_that_looks_for_itself(connection: psycopg.Connection, run: Run) -> None:
@@ -98,7 +101,11 @@ def test_work_that_looks_for_itself(connection: psycopg.Connection, run: Run) ->
 def test_two_processes_cannot_work_on_one_run(connection: psycopg.Connection, run: Run, settings: Settings) -> None:
     assert settings.database_url is not None
     with psycopg.connect(settings.database_url) as other:
-        with ledger.exclusive(connection, run), pytest.raises(DatabaseError, match="Another process"), ledger.exclusive(other, run):
+        with (
+            ledger.exclusive(connection, run),
+            pytest.raises(DatabaseError, match="Another process"),
+            ledger.exclusive(other, run),
+        ):
             pass
         with ledger.exclusive(other, run):
             pass

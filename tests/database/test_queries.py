@@ -44,7 +44,9 @@ def test_every_query_says_what_it_is_for() -> None:
 
 
 def test_frames_keep_nulls_and_names(connection: psycopg.Connection) -> None:
-    frame = queries.fetch_frame(connection, "SELECT 1::bigint AS a, NULL::real AS b, 'x' AS c WHERE %(yes)s", {"yes": True})
+    frame = queries.fetch_frame(
+        connection, "SELECT 1::bigint AS a, NULL::real AS b, 'x' AS c WHERE %(yes)s", {"yes": True}
+    )
     assert list(frame.columns) == ["a", "b", "c"]
     assert frame.a[0] == 1
     assert frame.b.isna().all()

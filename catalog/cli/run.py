@@ -1,0 +1,48 @@
+"""`rvscat run`: the whole way, as one Prefect flow."""
+
+import click
+from rich.console import Console
+
+__all__ = ["run"]
+
+
+@click.command()
+@click.option(
+    "--profile",
+    "profile_name",
+    default="demo",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="How the catalogue is made.",
+)
+@click.option("--verbose", is_flag=True, help="Show the log of the flow.")
+def run(profile_name: str, verbose: bool) -> None:
+    """Build a whole catalogue, from survey files to ADQL.
+
+    Runs as one Prefect flow: ingest, crossmatch and quality cuts, training, labels and uncertainties, flag_boundary,
+    validation, publication. What is done is not done again, and a run that was stopped goes on where it was.
+    """
+    from catalog import stages
+    from catalog.cli.display import StageDisplay
+    from catalog.cli.summary import print_summary
+    from catalog.database.connection import connect, database_url
+    from catalog.database.ledger import find_run
+    from catalog.profiles import load_profile
+    from catalog.progress import listen
+    from catalog.settings import load_settings, mask_password
+    from flows.environment import prepare
+
+    profile, settings, console = load_profile(profile_name), load_settings(), Console()
+    console.print(f"[bold]rvscat[/] profile {profile.name}: {profile.description}", highlight=False)
+    with console.status("Starting the database ..."):
+        database_url(settings)
+    where = mask_password(settings.database_url) if settings.database_url else "embedded PostgreSQL"
+    console.print(f"       data in {settings.home}, {where}", highlight=False, soft_wrap=True)
+    prepare(settings, verbose)
+    with console.status("Starting the flow ..."):
+        from flows.production import build_catalogue
+    display = StageDisplay(profile, stages.plan(profile), console)
+    with display.showing(), listen(display):
+        outcome = build_catalogue(profile_name)
+    with connect(settings) as connection:
+        print_summary(console, connection, find_run(connection, outcome["run_id"]), settings)

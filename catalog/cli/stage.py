@@ -1,0 +1,86 @@
+"""Commands that do one stage of a run: each thin, all alike."""
+
+from inspect import cleandoc
+
+import click
+from rich.console import Console
+
+__all__ = ["flag", "mock", "predict", "sample", "stage_command", "train", "validate"]
+
+
+def perform(name: str, profile_name: str | None, run_id: int | None) -> None:
+    """Do stage `name` of the run of a profile, of run `run_id`, or of the latest run."""
+    from catalog import stages
+    from catalog.cli.display import StageDisplay
+    from catalog.database import ledger
+    from catalog.database.connection import connect
+    from catalog.profiles import load_profile
+    from catalog.settings import load_settings
+
+    settings, console = load_settings(), Console()
+    with connect(settings) as connection:
+        if profile_name is not None:
+            run = ledger.open_run(connection, load_profile(profile_name))
+        else:
+            run = ledger.find_run(connection, run_id)
+        display = StageDisplay(run.profile, [stages.find_stage(name)], console)
+        with ledger.exclusive(connection, run), display.showing():
+            stages.run_stage(connection, run, name, settings, display)
+
+
+def stage_command(name: str, text: str) -> click.Command:
+    """Make the command of stage `name` with the help `text`."""
+
+    @click.command(name, help=cleandoc(text))
+    @click.option(
+        "--profile", "profile_name", metavar="NAME|FILE", help="Profile whose run it is; begins one if needed."
+    )
+    @click.option("--run", "run_id", type=int, metavar="N", help="Number of the run  [default: the latest]")
+    def command(profile_name: str | None, run_id: int | None) -> None:
+        if profile_name is not None and run_id is not None:
+            raise click.UsageError("Give --profile or --run, not both.")
+        perform(name, profile_name, run_id)
+
+    return command
+
+
+mock = stage_command(
+    "mock",
+    """Write the synthetic surveys of a profile.
+
+    The files have the archives' own formats and lie in the data folder under surveys/. Same size and seed, same bytes.""",
+)
+sample = stage_command(
+    "sample",
+    """Crossmatch the surveys and apply the quality cuts.
+
+    Every star with an RVS spectrum becomes a training star, an observed star, or a rejected one with the first cut that
+    it failed (sql/selection).""",
+)
+train = stage_command(
+    "train",
+    """Train the ensemble of networks.
+
+    A training that was stopped goes on with the members that are missing; an ensemble that exists for the same training
+    sample and settings is used again.""",
+)
+predict = stage_command(
+    "predict",
+    """Predict labels and uncertainties of the training and the observed sample.
+
+    Mean and standard deviation over all members; overall uncertainty by adding the running dispersion of CNN - APOGEE
+    in quadrature.""",
+)
+flag = stage_command(
+    "flag",
+    """Compute flag_boundary.
+
+    Eight digits: Teff, log g, [M/H], [alpha/M], [Fe/H], G and parallax within the limits of the training sample, and
+    likeness of the spectrum to it (t-SNE).""",
+)
+validate = stage_command(
+    "validate",
+    """Compare the catalogue with external surveys.
+
+    Each comparison is a query in sql/validation; results, checks and figures go to a report page.""",
+)

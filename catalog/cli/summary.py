@@ -1,0 +1,137 @@
+"""The summary that closes a run: what a person wants to know, and what to try next."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from psycopg import Connection
+from rich.console import Console
+from rich.table import Table
+
+from catalog.cli.words import thousands
+from catalog.database.ledger import Run
+from catalog.database.queries import load
+from catalog.metadata import LABELS
+from catalog.settings import Settings
+
+__all__ = ["print_summary"]
+
+# Which rows of the validation results are shown, and how they are called.
+_COMPARED = (
+    ("closure", "training", "truth, training"),
+    ("closure", "observed", "truth, observed"),
+    ("closure", "observed, S/N 15-25", "truth, observed, S/N 15–25"),
+    ("apogee", "training", "APOGEE, training"),
+    ("apogee", "observed", "APOGEE, observed"),
+    ("apogee", "observed, 15 <= S/N <= 25", "APOGEE, observed, S/N 15–25"),
+)
+_PAPER = {"teff": 59.0, "logg": 0.11, "mh": 0.07, "alpham": 0.04, "feh": 0.07}
+
+
+def print_summary(console: Console, connection: Connection, run: Run, settings: Settings) -> None:
+    """Print what `run` did and where its results lie.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    connection : psycopg.Connection
+    run : Run
+        A complete run.
+    settings : Settings
+    """
+    console.print()
+    console.print(_funnel(connection, run))
+    console.print()
+    console.print(_dispersions(connection, run))
+    console.print()
+    parameters = {"run_id": run.run_id}
+    roles = {
+        role: (n, inside, like)
+        for role, n, inside, like in connection.execute(load("status/flags").statement, parameters).fetchall()
+    }
+    n, inside, like = (sum(values) for values in zip(*roles.values(), strict=True)) if roles else (0, 0, 0)
+    training, observed = (roles.get(role, (0, 0, 0))[0] for role in ("training", "observed"))
+    checks = dict(connection.execute(load("status/checks").statement, parameters).fetchall())
+    version = connection.execute(
+        "SELECT max(version) FROM production.publication WHERE run_id = %(run_id)s", parameters
+    ).fetchone()
+    lines = Table.grid(padding=(0, 2))
+    lines.add_row("Catalogue", f"{thousands(n)} stars: {thousands(training)} training, {thousands(observed)} observed")
+    share = f" ({100 * inside / n:.0f} %)" if n else ""
+    lines.add_row("flag_boundary", f"00000000 for {thousands(inside)}{share}; {thousands(like)} training-like by t-SNE")
+    lines.add_row("Checks", _check_words(checks))
+    lines.add_row("Report", str(settings.reports / f"run-{run.run_id}" / "report.html"))
+    if version and version[0] is not None:
+        lines.add_row("Exports", str(settings.exports / f"v{version[0]}"))
+        lines.add_row("Published", f"version {version[0]}: catalogue.rvs_cnn, catalogue.rvs_cnn_extended")
+    console.print(lines, soft_wrap=True, highlight=False)
+    console.print()
+    console.print("Try next:", highlight=False)
+    for command in _next_commands(connection, run):
+        console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _funnel(connection: Connection, run: Run) -> Table:
+    table = Table(title="Stars in and out of each cut", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("Sample")
+    table.add_column("Cut")
+    table.add_column("Removed", justify="right")
+    table.add_column("Left", justify="right")
+    before = ""
+    rows = connection.execute(load("selection/funnel").statement, {"run_id": run.run_id}).fetchall()
+    for sample, step, _cut, rule, removed, left in rows:
+        table.add_row(sample if sample != before else "", rule, thousands(removed) if step else "", thousands(left))
+        before = sample
+    return table
+
+
+def _dispersions(connection: Connection, run: Run) -> Table:
+    table = Table(title="Dispersion of the labels against", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    table.add_column("Stars", justify="right")
+    for label in LABELS:
+        unit = f" ({label.unit})" if label.unit == "K" else ""
+        table.add_column(label.text + unit, justify="right")
+    rows = connection.execute(load("status/dispersions").statement, {"run_id": run.run_id}).fetchall()
+    found: dict[tuple[str, str], dict[str, tuple[int, float | None]]] = {}
+    for comparison, subset, label, n, _bias, dispersion, _robust in rows:
+        found.setdefault((comparison, subset), {})[label] = (n, dispersion)
+    for comparison, subset, words in _COMPARED:
+        values = found.get((comparison, subset))
+        if values:
+            stars = max(n for n, _ in values.values())
+            table.add_row(words, thousands(stars), *(_number(label.name, values) for label in LABELS))
+    table.add_row(
+        "[dim]APOGEE, training, paper[/]",
+        "[dim]44\u202f780[/]",
+        *(f"[dim]{_PAPER[label.name]:g}[/]" for label in LABELS),
+    )
+    return table
+
+
+def _number(label: str, values: Mapping[str, tuple[int, float | None]]) -> str:
+    dispersion = values.get(label, (0, None))[1]
+    if dispersion is None:
+        return "–"
+    return f"{dispersion:.0f}" if label == "teff" else f"{dispersion:.3f}"
+
+
+def _check_words(checks: Mapping[str, Any]) -> str:
+    colours = {"pass": "green", "warn": "yellow", "fail": "red", "not run": "dim"}
+    parts = [f"[{colour}]{checks[name]} {name}[/]" for name, colour in colours.items() if checks.get(name)]
+    return ", ".join(parts) or "none"
+
+
+def _next_commands(connection: Connection, run: Run) -> list[str]:
+    row = connection.execute(
+        "SELECT source_id FROM production.labelled_star WHERE run_id = %s AND role = 'observed' "
+        "ORDER BY flag_bits DESC, source_id LIMIT 1",
+        (run.run_id,),
+    ).fetchone()
+    adql = (
+        "SELECT TOP 5 sourceid, teff, sigma_teff, logg, mh, alpham "
+        "FROM catalogue.rvs_cnn WHERE flag_boundary = '00000000' ORDER BY mh"
+    )
+    commands = [f'rvscat query "{adql}"']
+    if row is not None:
+        commands.append(f"rvscat explain {row[0]}")
+    return [*commands, "rvscat status"]

@@ -1,0 +1,85 @@
+"""What a person sees while stages run."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from catalog.cli import display as display_module
+from catalog.cli.display import StageDisplay
+from catalog.cli.words import duration, stage_words, thousands
+from catalog.profiles import load_profile
+from catalog.stages import plan
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(display_module, "time", clock)
+    return clock
+
+
+def make(terminal: bool = False) -> tuple[StageDisplay, io.StringIO]:
+    output = io.StringIO()
+    profile = load_profile("tiny").model_copy(
+        update={"expected_seconds": {stage.name: 10.0 for stage in plan(load_profile("tiny"))}}
+    )
+    return StageDisplay(profile, plan(profile), Console(file=output, width=120, force_terminal=terminal)), output
+
+
+def test_lines_where_there_is_no_terminal(clock: Clock) -> None:
+    display, output = make()
+    with display.showing():
+        display.begin("mock")
+        clock.now = 12
+        display(5, 10, "spectra")
+        clock.now = 25
+        display(9, 10, "spectra")
+        display.end("mock", {"stars": 4000}, ["A note."], skipped=False)
+        display.begin("ingest")
+        display.end("ingest", {"files": 3}, [], skipped=True)
+    lines = output.getvalue().splitlines()
+    assert lines[0] == "Synthetic surveys ..."
+    assert "90% spectra" in lines[1]
+    assert lines[2].startswith("Synthetic surveys: 4\u202f000 stars (0:25; about ")
+    assert lines[3] == "  A note."
+    assert "already done" in lines[5]
+
+
+def test_the_estimate_follows_this_machine(clock: Clock) -> None:
+    display, _ = make()
+    assert display.seconds_left() == 80
+    display.begin("mock")
+    clock.now = 20
+    display.end("mock", {}, [], skipped=False)
+    assert display.seconds_left() == 140  # twice as slow as expected
+    display.begin("ingest")
+    clock.now = 30
+    display(1, 2)
+    assert display.seconds_left() == pytest.approx(6 * 20 + 10)
+
+
+def test_the_terminal_shows_every_stage(clock: Clock) -> None:
+    display, output = make(terminal=True)
+    display.begin("mock")
+    display(1, 4, "spectra")
+    Console(file=output, width=120, force_terminal=True).print(display)
+    for stage in plan(load_profile("tiny")):
+        assert stage.title in output.getvalue()
+    assert "25% spectra" in output.getvalue()
+
+
+def test_words() -> None:
+    assert [duration(s) for s in (0.4, 7, 205, 3725)] == ["0:00", "0:07", "3:25", "1:02:05"]
+    assert thousands(886080) == "886\u202f080"
+    assert stage_words({"stars": 4000, "val_loss": 0.01234, "path": "/x", "done": True}) == (
+        "4\u202f000 stars, 0.0123 val loss"
+    )
