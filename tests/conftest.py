@@ -2,8 +2,8 @@
 
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,7 +48,7 @@ def template_database(server_url: str) -> Iterator[str]:
 
 
 @contextmanager
-def fresh_database(server_url: str, template_database: str) -> Iterator[str]:
+def _fresh_database(server_url: str, template_database: str) -> Iterator[str]:
     """Make a migrated database, and drop it afterwards."""
     name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
     maintenance = _database(server_url, "postgres")
@@ -64,15 +64,21 @@ def fresh_database(server_url: str, template_database: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """URL of a fresh migrated database, dropped afterwards."""
-    with fresh_database(server_url, template_database) as url:
+    with _fresh_database(server_url, template_database) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database_url(server_url: str, template_database: str) -> Iterator[str]:
     """URL of a database that the tests of one module share."""
-    with fresh_database(server_url, template_database) as url:
+    with _fresh_database(server_url, template_database) as url:
         yield url
+
+
+@pytest.fixture
+def fresh_database(server_url: str, template_database: str) -> Callable[[], AbstractContextManager[str]]:
+    """Maker of further databases: a context manager that gives a URL."""
+    return lambda: _fresh_database(server_url, template_database)
 
 
 @pytest.fixture

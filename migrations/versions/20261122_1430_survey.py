@@ -284,7 +284,11 @@ def partition_statements(table: str, column: str) -> list[str]:
             # Float arrays do not compress; statistics on them cost hours and tell nothing.
             statements.append(f"ALTER TABLE {leaf} ALTER COLUMN {column} SET STORAGE EXTERNAL")
             statements.append(f"ALTER TABLE {leaf} ALTER COLUMN {column} SET STATISTICS 0")
-            rule = f"octet_length({column}) = 9604" if name == "dr3" else f"octet_length({column}) > 0 AND octet_length({column}) % 4 = 0"
+            rule = (
+                f"octet_length({column}) = 9604"
+                if name == "dr3"
+                else f"octet_length({column}) > 0 AND octet_length({column}) % 4 = 0"
+            )
             statements.append(f"ALTER TABLE {leaf} ADD CONSTRAINT {table}_{name}_{i:02d}_length CHECK ({rule})")
     return statements
 

@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
@@ -53,8 +54,8 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    yield Installation(tmp_path_factory.mktemp("home"), module_database_url)
+def installation(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("home"), module_database_url)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,9 @@ def first(installation: Installation) -> str:
 
 
 def test_the_first_run_ends_with_a_summary(installation: Installation, first: str) -> None:
-    for words in ("Stars in and out of each cut", "Dispersion of the labels", "truth, observed", "Report", "rvscat query"):
+    for words in ("Stars in and out of each cut", "Dispersion of the labels", "truth, observed", "Report"):
         assert words in first
+    assert "rvscat query" in first
     assert "Traceback" not in first
     assert (installation.home / "reports" / "run-1" / "report.html").stat().st_size > 10_000
 
@@ -129,12 +131,10 @@ def test_the_second_run_does_nothing_again(installation: Installation, first: st
 
 
 def test_killed_in_training_it_goes_on_to_the_same_catalogue(
-    installation: Installation, first: str, server_url: str, template_database: str, tmp_path: Path
+    installation: Installation, first: str, fresh_database: Callable[[], AbstractContextManager[str]], tmp_path: Path
 ) -> None:
-    from tests.conftest import fresh_database
-
     checksum = "SELECT md5(string_agg(r::text, '' ORDER BY sourceid)) FROM catalogue.rvs_cnn r"
-    with fresh_database(server_url, template_database) as url:
+    with fresh_database() as url:
         other = Installation(tmp_path, url)
         shutil.copytree(installation.home / "surveys", other.home / "surveys")
         process = other.start("run", "--profile", "tiny")
