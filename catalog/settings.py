@@ -4,6 +4,7 @@ The order is: environment variables, then ``rvscat.toml`` in the data folder, th
 """
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -104,6 +105,9 @@ def load_settings() -> Settings:
 def mask_password(url: str) -> str:
     """Return `url` with its password replaced, fit for logs and messages."""
     parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+    netloc = parts.netloc
+    if parts.password is not None:
+        netloc = netloc.replace(f":{parts.password}@", ":***@")
+    # libpq also takes the password as a parameter.
+    query = re.sub(r"(^|&)((?:ssl)?password)=[^&]*", r"\1\2=***", parts.query)
+    return urlunsplit(parts._replace(netloc=netloc, query=query))

@@ -23,11 +23,11 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if url := os.environ.get("RVSCAT_DATABASE_URL"):
         yield url
         return
-    from catalog.database.embedded import ensure_server, stop_server
+    from catalog.database.embedded import ensure_server, remove_server
 
     settings = Settings(home=tmp_path_factory.mktemp("server"))
     yield ensure_server(settings)
-    stop_server(settings)
+    remove_server(settings)
 
 
 def _database(server_url: str, name: str) -> str:

@@ -44,4 +44,5 @@ def test_other_databases_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_passwords_are_masked() -> None:
     assert mask_password("postgresql://me:s3cret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert mask_password("postgresql://host/db?a=1&password=s3cret&b=2") == "postgresql://host/db?a=1&password=***&b=2"
     assert mask_password("postgresql://host/db") == "postgresql://host/db"
