@@ -20,6 +20,7 @@ from catalog.stages import Stage
 __all__ = ["StageDisplay"]
 
 _LINE_SECONDS = 20.0
+_NOTES = 6
 
 
 class StageDisplay(Listener):
@@ -76,10 +77,12 @@ class StageDisplay(Listener):
         self._spent[name] = time.monotonic() - self._began
         self._words[name] = words
         title, self._current = self._current.title, None
-        took = "already done" if skipped else duration(self._spent[name])
-        self._line(f"{title}: {words} ({took}; {self._left()})")
-        for note in notes:
+        took = "already done" if skipped else f"{duration(self._spent[name])}; {self._left()}"
+        self._line(f"{title}: {words} ({took})")
+        for note in [] if skipped else notes[:_NOTES]:
             self._console.print(f"  {note}", highlight=False, soft_wrap=True, markup=False)
+        if len(notes) > _NOTES and not skipped:
+            self._console.print(f"  {len(notes) - _NOTES} further notes: rvscat status --notes", highlight=False)
 
     def _line(self, text: str) -> None:
         if not self._console.is_terminal:

@@ -15,8 +15,9 @@ __all__ = ["status"]
 
 @click.command()
 @click.option("--run", "run_id", type=int, metavar="N", help="Number of the run  [default: the latest]")
+@click.option("--notes", is_flag=True, help="Show what the stages noted as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
-def status(run_id: int | None, as_json: bool) -> None:
+def status(run_id: int | None, notes: bool, as_json: bool) -> None:
     """Show runs, stages, their time and memory, and the ingested files."""
     from psycopg.rows import dict_row
 
@@ -42,6 +43,9 @@ def status(run_id: int | None, as_json: bool) -> None:
         return
     console = Console()
     console.print(_runs(runs), _files(files, release), _stages(stages, chosen), sep="\n\n")
+    for row in stages if notes else []:
+        for note in row["notes"]:
+            console.print(f"{row['name']}: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _plain(value: object) -> Any:

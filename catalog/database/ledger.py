@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from catalog import __version__
 from catalog.database.usage import Usage
@@ -309,8 +309,8 @@ def _close(
         (
             key,
             status,
-            Jsonb(result.counts),
-            Jsonb(result.notes),
+            Json(result.counts),
+            Json(result.notes),
             message,
             usage.wall_s,
             usage.cpu_s,

@@ -110,6 +110,8 @@ class LikenessSettings(_Model):
     quantile: float = Field(default=0.99, gt=0.0, le=1.0)
     """A star is training-like when its distance to the nearest training star is at most this
     quantile of the training stars' own nearest-neighbour distances."""
+    early_exaggeration_iter: int = Field(default=250, ge=0)
+    """Iterations with exaggerated attraction that come before `n_iter`."""
     n_iter: int = 500
     seed: int = 2024
 
@@ -181,4 +183,6 @@ def load_profile(name: str) -> Profile:
 
 def profile_names() -> list[str]:
     """Return the names of the shipped profiles."""
-    return sorted(item.name.removesuffix(".toml") for item in files(__package__).iterdir() if item.name.endswith(".toml"))
+    return sorted(
+        item.name.removesuffix(".toml") for item in files(__package__).iterdir() if item.name.endswith(".toml")
+    )

@@ -1,0 +1,1 @@
+"""Publication: catalogue tables, TAP_SCHEMA, and files for people and archives."""

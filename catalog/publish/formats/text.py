@@ -1,0 +1,76 @@
+"""CSV for every tool there is, and ECSV (astropy's APE 6), which keeps types, units and descriptions."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from astropy.table import Table
+from pyarrow import csv
+
+from catalog.metadata.columns import TableInfo
+from catalog.publish.formats.layout import Facts, row_type
+from catalog.publish.formats.parquet import arrow_batch
+
+__all__ = ["CsvWriter", "EcsvWriter"]
+
+
+class CsvWriter:
+    """Writes comma-separated values with one line of names; every number reads back to the same bits.
+
+    Parameters
+    ----------
+    path : Path
+    info : TableInfo
+    facts : Facts
+    """
+
+    extension = "csv"
+
+    def __init__(self, path: Path, info: TableInfo, facts: Facts) -> None:
+        rows = row_type(info)
+        text = {name for name in info.column_names if rows[name].kind == "S"}
+        self._schema = pa.schema(
+            [(name, pa.string() if name in text else pa.from_numpy_dtype(rows[name])) for name in info.column_names]
+        )
+        self._file = path.open("wb")
+        self._file.write(self.header(info, facts).encode("utf-8"))
+        options = csv.WriteOptions(include_header=False, quoting_style="needed")
+        self._writer = csv.CSVWriter(self._file, self._schema, write_options=options)
+
+    def header(self, info: TableInfo, facts: Facts) -> str:  # noqa: ARG002  (other formats say more)
+        """Return everything before the first row."""
+        return ",".join(info.column_names) + "\n"
+
+    def write(self, rows: np.ndarray) -> None:
+        """Append rows."""
+        self._writer.write_batch(arrow_batch(rows, self._schema))
+
+    def close(self) -> None:
+        """Finish the file."""
+        if not self._file.closed:
+            self._writer.close()
+            self._file.close()
+
+
+class EcsvWriter(CsvWriter):
+    """Writes the same rows below a header that astropy reads types, units and descriptions from."""
+
+    extension = "ecsv"
+
+    def header(self, info: TableInfo, facts: Facts) -> str:
+        """Return the ECSV header and the line of names."""
+        rows = row_type(info)
+        # Text is str in ECSV: flag_boundary must not turn into a number.
+        types = [(name, "U1" if rows[name].kind == "S" else rows[name]) for name in info.column_names]
+        table = Table(np.empty(0, dtype=types), meta=facts.as_text())
+        for column in info.columns:
+            target = table[column.name]
+            target.description = column.description
+            target.meta["ucd"] = column.ucd
+            if column.unit:
+                # Quoted units are a habit of VOUnits alone.
+                target.unit = column.unit.strip("'")
+        buffer = io.StringIO()
+        table.write(buffer, format="ascii.ecsv", delimiter=",")
+        return buffer.getvalue()

@@ -1,0 +1,71 @@
+"""Which versions have been published, from which run, and with what content."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import Connection, sql
+
+from catalog.errors import NotFoundError
+from catalog.metadata.columns import RVS_CNN_EXTENDED
+from catalog.publish.tables import table_name
+
+__all__ = ["Publication", "content_sha256", "find_publication", "list_publications"]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One row of ``production.publication``."""
+
+    version: int
+    run_id: int
+    n_rows: int
+    sha256: str
+    """Of the content: see `content_sha256`."""
+    current: bool
+    published_at: datetime
+
+
+def list_publications(connection: Connection) -> list[Publication]:
+    """Return all publications, oldest first."""
+    rows = connection.execute(
+        "SELECT version, run_id, n_rows, sha256, current, published_at FROM production.publication ORDER BY version"
+    ).fetchall()
+    return [Publication(*row) for row in rows]
+
+
+def find_publication(connection: Connection, version: int | None = None) -> Publication:
+    """Return the publication of that number, or the current one.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such publication.
+    """
+    publications = list_publications(connection)
+    for publication in publications:
+        if publication.current if version is None else publication.version == version:
+            return publication
+    if version is None:
+        raise NotFoundError("Nothing has been published yet.", "`rvscat publish` publishes the latest run.")
+    known = ", ".join(str(publication.version) for publication in publications) or "none"
+    raise NotFoundError(f"There is no published version {version}.", f"Published versions: {known}.")
+
+
+def content_sha256(connection: Connection, version: int) -> str:
+    """Return the SHA-256 of a version's rows.
+
+    It is that of ``COPY (SELECT * FROM catalogue.rvs_cnn_extended_v<version> ORDER BY source_id) TO STDOUT (FORMAT
+    csv)``, so anyone can compute it again with psql and sha256sum. The table holds all that is published.
+    """
+    statement = sql.SQL("COPY (SELECT * FROM {} ORDER BY source_id) TO STDOUT (FORMAT csv)").format(
+        table_name(RVS_CNN_EXTENDED, version)
+    )
+    digest = hashlib.sha256()
+    with connection.transaction(), connection.cursor() as cursor:
+        # PostgreSQL's default: the shortest digits that give each float back.
+        cursor.execute("SET LOCAL extra_float_digits = 1")
+        with cursor.copy(statement) as copy:
+            for data in copy:
+                digest.update(data)
+    return digest.hexdigest()
