@@ -1,0 +1,144 @@
+"""Survey files into the database: nothing twice, nothing by halves.
+
+Each file is read in a transaction of its own (`catalog.surveys.ingest_file`); a bad one leaves no row,
+is recorded as refused, and the other files go on.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from psycopg import Connection
+
+from catalog.database.ledger import Run, StageResult
+from catalog.errors import FormatError, NotFoundError
+from catalog.progress import Progress, silent
+from catalog.releases import load_release
+from catalog.settings import Settings
+from catalog.surveys import mock_truth
+from catalog.surveys.ingest_file import IngestedFile, ingest_path
+from catalog.surveys.product import Product
+from catalog.surveys.products import PRODUCTS
+
+__all__ = ["IngestedFile", "ingest_path", "ingest_surveys", "survey_files"]
+
+
+def ingest_surveys(connection: Connection, run: Run, settings: Settings, progress: Progress = silent) -> StageResult:
+    """Ingest all files of a release: ``settings.surveys / run.release``, one sub-folder a product.
+
+    Files whose names begin with ``_``, ``.`` or ``manifest`` are not read.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        Committed after each file.
+    run : Run
+        Its release names the folder and keys the rows.
+    settings : Settings
+    progress : Progress
+        Told the bytes read so far.
+
+    Returns
+    -------
+    StageResult
+        Files read, skipped and refused, rows a product and rows set aside; a note on each refused file.
+
+    Raises
+    ------
+    NotFoundError
+        The folder is missing or holds no survey file.
+    """
+    folder = settings.surveys / run.release
+    files, notes = survey_files(folder)
+    release = load_release(run.profile.release)
+    statuses: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    unused: dict[str, int] = {}
+    n_quarantined, done = 0, 0
+    total = sum(path.stat().st_size for _, path in files)
+    for product, path in files:
+        what = f"{product.name}/{path.name}"
+        size = path.stat().st_size
+        progress(done, total, what)
+        try:
+            outcome = ingest_path(
+                connection, path, product.name, run.release, release, _part_of(progress, done, size, total, what)
+            )
+        except FormatError as error:
+            statuses["refused"] += 1
+            notes.append(f"refused: {error}")
+        else:
+            statuses[outcome.status] += 1
+            rows[product.name] += outcome.n_rows
+            n_quarantined += outcome.n_quarantined
+            if outcome.rules:
+                notes.append(f"{what}{outcome.set_aside}")
+            notes.extend(text for text in outcome.notices.texts if text not in notes)
+            if outcome.notices.unused:
+                unused[product.name] = len(outcome.notices.unused)
+        done += size
+    progress(done, total, "survey files")
+    products = {product.name for product, _ in files}
+    if statuses["complete"]:
+        _analyze(connection, products)
+    if unused:
+        notes.append(f"columns not used: {', '.join(f'{name} {n}' for name, n in unused.items())}")
+    expected = [name for name in PRODUCTS if name != mock_truth.PRODUCT.name or run.profile.mock is not None]
+    notes.extend(f"no file of {name}" for name in expected if name not in products)
+    counts = {
+        "files": len(files),
+        "files_read": statuses["complete"],
+        "files_skipped": statuses["skipped"],
+        "files_refused": statuses["refused"],
+        **{f"rows_{name}": n for name, n in rows.items()},
+        "rows_quarantined": n_quarantined,
+    }
+    return StageResult(counts, notes)
+
+
+def survey_files(folder: Path) -> tuple[list[tuple[Product, Path]], list[str]]:
+    """List the survey files of a release's folder, product by product.
+
+    Returns
+    -------
+    files : list of (Product, Path)
+    notes : list of str
+        What else lies there and is not read.
+
+    Raises
+    ------
+    NotFoundError
+        The folder is missing or holds no survey file.
+    """
+    remedy = f"Put the archives' files into sub-folders named after their product: {', '.join(PRODUCTS)}."
+    if not folder.is_dir():
+        raise NotFoundError(f"There is no folder of survey files {folder}.", remedy)
+    files: list[tuple[Product, Path]] = []
+    for name, product in PRODUCTS.items():
+        if (folder / name).is_dir():
+            files.extend((product, path) for path in sorted((folder / name).iterdir()) if _is_survey_file(path))
+    if not files:
+        raise NotFoundError(f"No survey file in {folder}.", remedy)
+    others = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in PRODUCTS]
+    others += [path for name in PRODUCTS for path in sorted((folder / name).glob("*/")) if path.is_dir()]
+    return files, [f"not read: {path.relative_to(folder)} is not the folder of a product" for path in others]
+
+
+def _analyze(connection: Connection, products: set[str]) -> None:
+    for name in sorted(products):
+        for table in PRODUCTS[name].tables:
+            connection.execute(f"ANALYZE {table}")
+    connection.commit()
+
+
+def _is_survey_file(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(("_", ".")) and not path.name.lower().startswith("manifest")
+
+
+def _part_of(progress: Progress, done: float, size: float, total: float, what: str) -> Callable[..., None]:
+    """Turn the part of one file into bytes of all files."""
+
+    def tell(part: float, whole: float, _: str = "") -> None:
+        progress(done + size * part / whole, total, what)
+
+    return tell
