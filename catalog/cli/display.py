@@ -72,7 +72,7 @@ class StageDisplay(Listener):
     def end(self, stage: str, counts: Mapping[str, Any], notes: Sequence[str], skipped: bool) -> None:
         """Show that `stage` is done, with a few words on what came out."""
         assert self._current is not None
-        name, words = stage, stage_words(counts)
+        name, words = stage, stage_words(stage, counts)
         self._state[name] = "skipped" if skipped else "done"
         self._spent[name] = time.monotonic() - self._began
         self._words[name] = words

@@ -62,12 +62,11 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _runs(runs: list[dict[str, Any]]) -> Table:
-    table = _table("Runs", ">Run", "Profile", "Survey rows", "Status", "Begun", ">Time", ">Labels", ">Published as")
+    table = _table("Runs", ">Run", "Profile", "Status", "Begun", ">Time", ">Labels", ">Published")
     for row in runs:
         table.add_row(
             str(row["run_id"]),
             row["profile"],
-            row["release"],
             row["status"],
             f"{row['started_at'].astimezone():%Y-%m-%d %H:%M}",
             duration(row["wall_s"] or 0),
@@ -100,6 +99,6 @@ def _stages(stages: list[dict[str, Any]], run_id: int) -> Table:
             duration(row["wall_s"]) if row["wall_s"] is not None else "–",
             duration(row["cpu_s"]) if row["cpu_s"] is not None else "–",
             f"{row['peak_mb']:.0f} MB" if row["peak_mb"] is not None else "–",
-            row["message"] or stage_words(row["counts"]),
+            row["message"] or stage_words(row["name"], row["counts"]),
         )
     return table

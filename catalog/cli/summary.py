@@ -50,7 +50,7 @@ def print_summary(console: Console, connection: Connection, run: Run, settings: 
     }
     n, inside, like = (sum(values) for values in zip(*roles.values(), strict=True)) if roles else (0, 0, 0)
     training, observed = (roles.get(role, (0, 0, 0))[0] for role in ("training", "observed"))
-    checks = dict(connection.execute(load("status/checks").statement, parameters).fetchall())
+    checks: dict[str, int] = dict(connection.execute(load("status/checks").statement, parameters).fetchall())
     version = connection.execute(
         "SELECT max(version) FROM production.publication WHERE run_id = %(run_id)s", parameters
     ).fetchone()

@@ -5,6 +5,23 @@ from typing import Any
 
 __all__ = ["duration", "stage_words", "thousands"]
 
+# What of a stage's counts is worth a line: key and words. A zero is said only where it is good news.
+_SAID: dict[str, tuple[tuple[str, str], ...]] = {
+    "mock": (("rvs_mean_spectrum", "spectra"), ("apogee", "APOGEE"), ("galah", "GALAH"), ("k2gap", "K2 stars")),
+    "ingest": (
+        ("files_read", "files read"),
+        ("files_skipped", "files known"),
+        ("files_refused", "files refused"),
+        ("rows_quarantined", "rows quarantined"),
+    ),
+    "sample": (("spectra", "spectra"), ("training", "training"), ("observed", "observed"), ("rejected", "rejected")),
+    "train": (("members", "members"), ("training", "training stars")),
+    "predict": (("labelled", "stars labelled"), ("left_out", "left out")),
+    "flag": (("inside", "observed stars inside all limits"), ("training_unlike", "training-unlike")),
+    "validate": (("pass", "checks passed"), ("warn", "warned"), ("fail", "failed"), ("not_run", "not run")),
+    "publish": (("rows", "rows"), ("columns", "columns")),
+}
+
 
 def duration(seconds: float) -> str:
     """Return `seconds` as people say it: ``0:07``, ``3:25``, ``1:02:05``."""
@@ -19,18 +36,17 @@ def thousands(number: float) -> str:
     return f"{number:,.0f}".replace(",", "\u202f")
 
 
-def stage_words(counts: Mapping[str, Any]) -> str:
+def stage_words(stage: str, counts: Mapping[str, Any]) -> str:
     """Return what came out of a stage in a few words.
 
     Parameters
     ----------
+    stage : str
+        Name of the stage.
     counts : mapping
-        As the stage returned them; the first few that are plain numbers are said.
+        As the stage returned them.
     """
-    said = []
-    for name, value in counts.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        number = thousands(value) if float(value).is_integer() else f"{value:.3g}"
-        said.append(f"{number} {name.replace('_', ' ')}")
-    return ", ".join(said[:4])
+    parts = [f"{thousands(counts[key])} {words}" for key, words in _SAID[stage] if counts.get(key)]
+    if stage == "publish" and counts.get("version"):
+        parts.insert(0, f"version {counts['version']}")
+    return ", ".join(parts)

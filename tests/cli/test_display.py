@@ -43,13 +43,13 @@ def test_lines_where_there_is_no_terminal(clock: Clock) -> None:
         display(5, 10, "spectra")
         clock.now = 25
         display(9, 10, "spectra")
-        display.end("mock", {"stars": 4000}, ["A note."], skipped=False)
+        display.end("mock", {"rvs_mean_spectrum": 4000}, ["A note."], skipped=False)
         display.begin("ingest")
-        display.end("ingest", {"files": 3}, [], skipped=True)
+        display.end("ingest", {"files_read": 3}, [], skipped=True)
     lines = output.getvalue().splitlines()
     assert lines[0] == "Synthetic surveys ..."
     assert "90% spectra" in lines[1]
-    assert lines[2].startswith("Synthetic surveys: 4\u202f000 stars (0:25; about ")
+    assert lines[2].startswith("Synthetic surveys: 4\u202f000 spectra (0:25; about ")
     assert lines[3] == "  A note."
     assert "already done" in lines[5]
 
@@ -80,6 +80,7 @@ def test_the_terminal_shows_every_stage(clock: Clock) -> None:
 def test_words() -> None:
     assert [duration(s) for s in (0.4, 7, 205, 3725)] == ["0:00", "0:07", "3:25", "1:02:05"]
     assert thousands(886080) == "886\u202f080"
-    assert stage_words({"stars": 4000, "val_loss": 0.01234, "path": "/x", "done": True}) == (
-        "4\u202f000 stars, 0.0123 val loss"
+    assert stage_words("sample", {"training": 1000, "spectra": 4000, "rejected": 0, "crossmatched": 7}) == (
+        "4\u202f000 spectra, 1\u202f000 training"
     )
+    assert stage_words("publish", {"rows": 12, "version": 3}) == "version 3, 12 rows"
