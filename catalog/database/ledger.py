@@ -130,12 +130,15 @@ def open_run(connection: Connection, profile: Profile) -> Run:
         Committed, whether new or found.
     """
     key = fingerprint(profile.key, __version__)
-    row = connection.execute(
-        "INSERT INTO production.run (key, release, profile, version, status) VALUES (%s, %s, %s, %s, 'open') "
-        "ON CONFLICT (key) WHERE status <> 'superseded' DO UPDATE SET key = excluded.key "
-        "RETURNING run_id, release, status",
-        (key, profile.data_release, Jsonb(profile.model_dump(mode="json")), __version__),
-    ).fetchone()
+    current = "SELECT run_id, release, status FROM production.run WHERE key = %s AND status <> 'superseded'"
+    row = connection.execute(current, (key,)).fetchone()
+    if row is None:
+        connection.execute(
+            "INSERT INTO production.run (key, release, profile, version, status) VALUES (%s, %s, %s, %s, 'open') "
+            "ON CONFLICT (key) WHERE status <> 'superseded' DO NOTHING",
+            (key, profile.data_release, Jsonb(profile.model_dump(mode="json")), __version__),
+        )
+        row = connection.execute(current, (key,)).fetchone()
     connection.commit()
     assert row is not None
     return Run(row[0], key, row[1], profile, row[2])

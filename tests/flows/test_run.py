@@ -157,6 +157,6 @@ def test_new_survey_files_make_a_new_run_and_a_new_version(installation: Install
     shutil.copy(clusters, clusters.with_name("more_members.fits"))
     output = installation.rvscat("run", "--profile", "tiny")
     assert installation.value("SELECT status FROM production.run WHERE run_id = 1") == "superseded"
-    assert installation.value("SELECT status FROM production.run WHERE run_id = 2") == "complete"
+    assert installation.value("SELECT status FROM production.run WHERE run_id = 2") == "complete", output
     # Labels come from the same training sample: the ensemble is used again, not trained again.
     assert installation.value("SELECT count(*) FROM production.ensemble") == 1, output
