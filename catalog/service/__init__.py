@@ -1,0 +1,1 @@
+"""Answers about what is in the database: ADQL on the published tables, one star's story."""

@@ -1,0 +1,178 @@
+"""The answer to a query as a table in the terminal, CSV, JSON or VOTable."""
+
+import csv
+import io
+import json
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from catalog.metadata import LABELS
+from catalog.service.query import QueryResult, ResultColumn
+
+__all__ = ["FORMATS", "write", "write_csv", "write_json", "write_table", "write_votable"]
+
+# Digits after the point that are worth printing: of a label, of its dispersion and of its uncertainty.
+_DECIMALS = {f"{prefix}{label.name}": label.decimals for label in LABELS for prefix in ("", "e", "sigma_")}
+
+
+def write(result: QueryResult, format_: str, stream: TextIO) -> None:
+    """Write `result` to `stream` in one of `FORMATS`."""
+    FORMATS[format_](result, stream)
+
+
+def write_table(result: QueryResult, stream: TextIO) -> None:
+    """Write a table for people: rounded numbers, units in the header.
+
+    When it is wider than the terminal the stars become columns, as many at a time as there is room for. What
+    goes into a file or pipe is never folded.
+    """
+    console = Console(file=stream, highlight=False)
+    cells = [[_cell(value, column) for value, column in zip(row, result.columns, strict=True)] for row in result.rows]
+    table = _upright(result.columns, cells)
+    width = Measurement.get(console, console.options.update(max_width=100_000), table).maximum
+    if not console.is_terminal or not cells:
+        console.width = max(console.width, width)
+    if width <= console.width:
+        console.print(table)
+    else:
+        _print_sideways(console, result.columns, cells)
+    n = len(result.rows)
+    rows = "1 row" if n == 1 else f"{n} rows"
+    console.print(f"The first {rows} of more." if result.truncated else f"{rows}.", style="dim")
+
+
+def _upright(columns: Sequence[ResultColumn], cells: list[list[str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        header = Text(column.name, style="bold")
+        if any(each.unit for each in columns):
+            header.append(f"\n{_unit(column)}", style="dim")
+        table.add_column(header, justify="left" if column.datatype in ("char", "boolean") else "right", no_wrap=True)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _print_sideways(console: Console, columns: Sequence[ResultColumn], cells: list[list[str]]) -> None:
+    names = [f"{column.name} [{column.unit}]" if column.unit else column.name for column in columns]
+    room = console.width - max(map(len, names)) - 2
+    start = 0
+    while start < len(cells):
+        stop, used = start, 0
+        while stop < len(cells) and (stop == start or used + max(map(len, cells[stop])) + 2 <= room):
+            used += max(map(len, cells[stop])) + 2
+            stop += 1
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, style="bold")
+        for _ in range(start, stop):
+            table.add_column(justify="right", overflow="ellipsis", no_wrap=True)
+        for i, name in enumerate(names):
+            table.add_row(Text(name), *(Text(row[i]) for row in cells[start:stop]))
+        console.print(table, Text(""), sep="")
+        start = stop
+
+
+def _unit(column: ResultColumn) -> str:
+    return (column.unit or "").strip("'")
+
+
+def _cell(value: Any, column: ResultColumn) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return str(value)
+        if column.name in _DECIMALS:
+            return f"{value:.{_DECIMALS[column.name]}f}"
+        return f"{value:.6g}" if column.datatype == "float" else f"{value:.9g}"
+    return str(value).strip()
+
+
+def write_csv(result: QueryResult, stream: TextIO) -> None:
+    """Write comma-separated values with a header line; nulls are empty."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([column.name for column in result.columns])
+    for row in result.rows:
+        writer.writerow([("true" if value else "false") if isinstance(value, bool) else value for value in row])
+
+
+def write_json(result: QueryResult, stream: TextIO) -> None:
+    """Write one JSON object: ``columns`` with their facts, ``rows`` as lists, ``truncated``.
+
+    JSON has no NaN and no infinity: they are null.
+    """
+    columns = [
+        {
+            "name": column.name,
+            "datatype": column.datatype,
+            "unit": column.unit,
+            "ucd": column.ucd,
+            "description": column.description,
+        }
+        for column in result.columns
+    ]
+    rows = [
+        [None if isinstance(value, float) and not math.isfinite(value) else value for value in row]
+        for row in result.rows
+    ]
+    json.dump({"columns": columns, "rows": rows, "truncated": result.truncated}, stream, ensure_ascii=False)
+    stream.write("\n")
+
+
+def write_votable(result: QueryResult, stream: TextIO) -> None:
+    """Write a VOTable 1.4 as a TAP service answers (DALI 1.1, section 4.4)."""
+    import numpy as np
+    from astropy.io.votable import tree
+    from astropy.io.votable.exceptions import W50
+
+    document = tree.VOTableFile(version="1.4")
+    resource = tree.Resource(type="results")
+    resource.infos.append(tree.Info(name="QUERY_STATUS", value="OVERFLOW" if result.truncated else "OK"))
+    document.resources.append(resource)
+    table = tree.TableElement(document)
+    resource.tables.append(table)
+    with warnings.catch_warnings():
+        # Gaia's own unit of log g, log(cm.s**-2), is not among those that astropy knows.
+        warnings.simplefilter("ignore", W50)
+        for column in result.columns:
+            field = tree.Field(
+                document,
+                name=column.name,
+                datatype=column.datatype,
+                arraysize=column.arraysize,
+                unit=column.unit,
+                ucd=column.ucd,
+            )
+            field.description = column.description
+            table.fields.append(field)
+        table.create_arrays(len(result.rows))
+        for i, field in enumerate(table.fields):
+            values = [row[i] for row in result.rows]
+            missing = np.array([value is None for value in values], dtype=bool)
+            filler: Any = "" if field.datatype == "char" else 0
+            name = table.array.dtype.names[i]
+            for row, value in enumerate(values):
+                table.array.data[name][row] = filler if value is None else value
+            table.array.mask[name] = missing
+        buffer = io.BytesIO()
+        document.to_xml(buffer)
+    stream.write(buffer.getvalue().decode("utf-8"))
+
+
+FORMATS: dict[str, Callable[[QueryResult, TextIO], None]] = {
+    "table": write_table,
+    "csv": write_csv,
+    "json": write_json,
+    "votable": write_votable,
+}
+"""Format name -> writer."""

@@ -1,0 +1,58 @@
+"""Thousands of broken queries: each is answered or refused by name, and none makes PostgreSQL stumble on its text."""
+
+import random
+import re
+
+import pytest
+
+from catalog.errors import QueryError
+from catalog.service import query
+from catalog.service.published import published_tables
+from tests.service.test_adql import ANSWERS, HOSTILE
+
+SEEDS = [adql for adql, _ in ANSWERS + HOSTILE]
+PIECES = re.compile(r"\w+|\s+|[^\w\s]")
+WORDS = [
+    *sorted({piece for seed in SEEDS for piece in PIECES.findall(seed)}),
+    *("::", "->", "->>", "..", "/*", "*/", "--", "$$", "E'", "\\", "`", "%", "1e", "0x1F", "7x", "!", "#>", "<@", "@>"),
+    *("NATURAL", "USING", "LATERAL", "PIVOT", "UNNEST", "ORDINALITY", "RETURNING", "MERGE", "CALL", "GROUPING", "SETS"),
+]
+
+
+def mutate(rng: random.Random) -> str:
+    pieces = PIECES.findall(rng.choice(SEEDS))
+    for _ in range(rng.randint(1, 4)):
+        i, kind = rng.randrange(len(pieces)), rng.randrange(5)
+        if kind == 0:
+            pieces[i] = rng.choice(WORDS)
+        elif kind == 1:
+            pieces.insert(i, f" {rng.choice(WORDS)} ")
+        elif kind == 2 and len(pieces) > 1:
+            del pieces[i]
+        elif kind == 3:
+            j = rng.randrange(len(pieces))
+            pieces[i], pieces[j] = pieces[j], pieces[i]
+        else:
+            others = PIECES.findall(rng.choice(SEEDS))
+            start = rng.randrange(len(others))
+            pieces[i:i] = others[start : start + rng.randint(1, 8)]
+    return "".join(pieces)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_broken_queries(published, monkeypatch, seed):
+    tables = published_tables(published)
+    monkeypatch.setattr(query, "published_tables", lambda connection: tables)
+    rng = random.Random(seed)
+    answers = [attempt(published, mutate(rng)) for _ in range(1500)]
+    assert [adql for adql, answer in answers if "syntax error" in answer or "not public" in answer] == []
+    # The mutations are not so wild that nothing is tested but the refusal.
+    assert sum(not answer for _, answer in answers) > 10
+
+
+def attempt(connection, adql):
+    try:
+        query.run_query(connection, adql, 10, 5.0)
+    except QueryError as error:
+        return adql, error.message
+    return adql, ""
