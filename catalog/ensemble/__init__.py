@@ -1,0 +1,22 @@
+"""The ensemble of convolutional networks: training, the saved artefact, labels and their uncertainties.
+
+Importing this package loads neither Keras nor its backend: that happens when a network is needed.
+"""
+
+from catalog.ensemble.artefact import Manifest, MemberRecord, read_training, verify_artefact
+from catalog.ensemble.pool import TrainingError
+from catalog.ensemble.prediction import Ensemble, combine, load_ensemble
+from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
+
+__all__ = [
+    "DispersionFit",
+    "Ensemble",
+    "Manifest",
+    "MemberRecord",
+    "TrainingError",
+    "combine",
+    "load_ensemble",
+    "overall_sigma",
+    "read_training",
+    "verify_artefact",
+]

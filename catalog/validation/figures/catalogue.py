@@ -1,0 +1,215 @@
+"""Which figures there are, and how all of them are drawn."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from catalog.errors import SampleError
+from catalog.progress import Progress, silent
+from catalog.validation.figures import style
+from catalog.validation.figures.data import FigureData
+from catalog.validation.figures.examples import spectra, training
+from catalog.validation.figures.external import clusters, likeness, seismic
+from catalog.validation.figures.kiel import alpha_cells, hero, kiel_snr
+from catalog.validation.figures.quality import flags, precision, pulls, uncertainties
+from catalog.validation.figures.residuals import apogee, closure, galah, gspphot, gspspec, metal_poor
+from catalog.validation.figures.summary import summary
+
+__all__ = ["FIGURES", "Drawing", "FigureSpec", "draw_figures"]
+
+
+@dataclass(frozen=True)
+class FigureSpec:
+    """One figure of the report."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[FigureData], Figure]
+    section: str
+    """Comparison, or part of the report, that it belongs to."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What became of a figure: a file, or the reason why there is none."""
+
+    spec: FigureSpec
+    path: Path | None
+    reason: str = ""
+
+
+FIGURES: tuple[FigureSpec, ...] = (
+    FigureSpec(
+        "kiel",
+        "Kiel diagrams",
+        "Coloured by [M/H], as in Figs. 4 and 11 of the paper. Right: stars with a digit of flag_boundary"
+        " set, above the stars inside the limits in grey.",
+        hero,
+        "catalogue",
+    ),
+    FigureSpec(
+        "kiel_snr",
+        "Kiel diagrams against S/N",
+        "Observed stars inside the limits, as in Fig. 11: the sequences should stay where they are as S/N"
+        " falls. Grey: stars outside the limits.",
+        kiel_snr,
+        "catalogue",
+    ),
+    FigureSpec(
+        "alpha",
+        "[α/M] against [M/H]",
+        "Observed stars inside the limits; right in cells of the Kiel diagram, as in Fig. 14, with the "
+        "number of stars in each.",
+        alpha_cells,
+        "catalogue",
+    ),
+    FigureSpec(
+        "apogee",
+        "CNN and GSP-Spec against APOGEE",
+        "As in Fig. 7. Red: running median and 68 % band; grey: distribution of the reference label. N, "
+        "mean difference b and standard deviation σ count all stars, also those beyond the frame.",
+        apogee,
+        "apogee",
+    ),
+    FigureSpec(
+        "low_snr",
+        "Low S/N and metal-poor stars",
+        "Observed stars inside the limits with 15 < S/N < 25, and the metal-poor ones among them, as in Fig. 15.",
+        metal_poor,
+        "apogee",
+    ),
+    FigureSpec(
+        "precision",
+        "Precision against S/N",
+        "Standard deviation of the difference to APOGEE, as in Fig. 16; bars are its standard error, the "
+        "dotted line is the paper's training dispersion.",
+        precision,
+        "precision",
+    ),
+    FigureSpec(
+        "uncertainties",
+        "Uncertainties",
+        "As in Figs. 8 and 13: model-to-model dispersion (red), the running dispersion that is added in "
+        "quadrature (green), overall sigma (blue).",
+        uncertainties,
+        "dispersions",
+    ),
+    FigureSpec(
+        "pulls",
+        "Uncertainties against actual residuals",
+        "Residuals in units of sigma; grey: a Gaussian of unit width, which right uncertainties follow.",
+        pulls,
+        "uncertainties",
+    ),
+    FigureSpec(
+        "galah",
+        "CNN against GALAH DR3",
+        "As in Fig. 22: observed stars inside the limits with 15 ≤ S/N ≤ 25 and good GALAH flags.",
+        galah,
+        "galah",
+    ),
+    FigureSpec(
+        "seismic",
+        "Seismic log g",
+        "As in Fig. 21: log g below 2.3 (orange), around the red clump (green), above 2.6 (red).",
+        seismic,
+        "seismic",
+    ),
+    FigureSpec(
+        "gspspec",
+        "Calibrated GSP-Spec",
+        "Observed stars inside the limits with the first 13 digits of flags_gspspec at zero.",
+        gspspec,
+        "gspspec",
+    ),
+    FigureSpec(
+        "gspphot",
+        "CNN and GSP-Phot",
+        "As in Fig. 20: observed stars inside the limits that have all three sets of labels.",
+        gspphot,
+        "gspphot",
+    ),
+    FigureSpec(
+        "clusters",
+        "Open clusters",
+        "As in Fig. 23: mean and standard deviation of [Fe/H] of the members with labels inside the limits.",
+        clusters,
+        "clusters",
+    ),
+    FigureSpec(
+        "flags",
+        "Flags and S/N",
+        "Share of observed stars outside the limits, and S/N of all samples (Fig. 1).",
+        flags,
+        "limits",
+    ),
+    FigureSpec(
+        "likeness",
+        "t-SNE map of the RVS spectra",
+        "Perplexity 50, as in Fig. 17.",
+        likeness,
+        "limits",
+    ),
+    FigureSpec(
+        "closure",
+        "Closure test",
+        "Recovered against injected labels of the synthetic sky: observed stars inside the limits, and "
+        "differences for both samples.",
+        closure,
+        "closure",
+    ),
+    FigureSpec(
+        "spectra",
+        "Example spectra",
+        "The star of highest S/N of each kind; blue inside the limits, red outside.",
+        spectra,
+        "catalogue",
+    ),
+    FigureSpec(
+        "training",
+        "Training of the ensemble",
+        "Each line is a member; circles mark the epoch whose weights were kept.",
+        training,
+        "training",
+    ),
+    FigureSpec(
+        "summary",
+        "Summary",
+        "Kiel diagram, [α/M] against [M/H], and differences to the reference.",
+        summary,
+        "summary",
+    ),
+)
+
+
+def draw_figures(data: FigureData, folder: Path, progress: Progress = silent) -> list[Drawing]:
+    """Draw every figure that `data` allows.
+
+    Parameters
+    ----------
+    data : FigureData
+    folder : Path
+        Existing folder; each figure becomes ``<name>.png`` in it.
+    progress : Progress
+
+    Returns
+    -------
+    list of Drawing
+        In the order of `FIGURES`; a figure without stars carries the reason instead of a file.
+    """
+    drawings = []
+    for i, spec in enumerate(FIGURES):
+        progress(i, len(FIGURES), f"figure: {spec.title}")
+        path = folder / f"{spec.name}.png"
+        with style.look():
+            try:
+                style.save(spec.draw(data), path)
+            except SampleError as error:
+                drawings.append(Drawing(spec, None, error.message))
+                continue
+        drawings.append(Drawing(spec, path))
+    progress(len(FIGURES), len(FIGURES), "figures")
+    return drawings

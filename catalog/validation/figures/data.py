@@ -1,0 +1,115 @@
+"""What figures are made from: one fetch of narrow columns, and the rows of the comparisons."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from catalog.database.ledger import Run
+from catalog.database.queries import load
+from catalog.releases import load_release
+from catalog.validation.checks import Checks, load_checks
+from catalog.validation.comparisons import query_parameters
+from catalog.validation.results import Result
+from catalog.validation.stars import Stars, fetch_map, fetch_stars
+
+__all__ = ["PERPLEXITY", "FigureData", "fetch_figure_data"]
+
+PERPLEXITY = 50
+"""Of the map that is shown, as in Fig. 17."""
+
+
+@dataclass(frozen=True)
+class FigureData:
+    """Everything that a figure may show."""
+
+    stars: Stars
+    results: Sequence[Result]
+    wavelength: np.ndarray
+    """Pixel grid of the release, nm."""
+    paper: Mapping[str, float]
+    """Training dispersions that the paper states, by label."""
+    likeness: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """One t-SNE map; empty before likeness is known."""
+    members: Sequence[Mapping[str, Any]] = ()
+    """Training histories of the ensemble."""
+    spectra: Mapping[int, np.ndarray] = field(default_factory=dict)
+    """Fluxes of the example stars by source_id."""
+    examples: Sequence[tuple[str, int]] = ()
+    """What each example star shows, and its row in `stars`."""
+
+
+def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results: Sequence[Result]) -> FigureData:
+    """Read what the figures need.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    run : Run
+    checks : Checks
+    results : sequence of Result
+        Rows of all comparisons.
+
+    Returns
+    -------
+    FigureData
+    """
+    stars = fetch_stars(connection, query_parameters(run, checks))
+    examples = _examples(stars)
+    query = load("validation/training_history")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        members = cursor.execute(query.statement, {"run_id": run.run_id}).fetchall()
+    for member in members:
+        if isinstance(member["history"], str):
+            member["history"] = json.loads(member["history"])
+    return FigureData(
+        stars=stars,
+        results=results,
+        wavelength=load_release(run.profile.release).rvs.wavelength,
+        paper=_paper(),
+        likeness=fetch_map(connection, run.run_id, PERPLEXITY),
+        members=members,
+        spectra=_spectra(connection, run, [int(stars["source_id"][row]) for _, row in examples]),
+        examples=examples,
+    )
+
+
+def _paper() -> Mapping[str, float]:
+    """Return the shipped training dispersions: a user's thresholds do not change what the paper states."""
+    return next(check.paper for check in load_checks().comparisons["apogee"].checks if check.subset == "training")
+
+
+def _spectra(connection: Connection, run: Run, source_ids: list[int]) -> dict[int, np.ndarray]:
+    query = load("validation/spectra")
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(query.statement, {"release": run.release, "source_ids": source_ids}).fetchall()
+    return {source_id: np.frombuffer(flux, dtype="<f4") for source_id, flux in rows}
+
+
+def _examples(stars: Stars) -> list[tuple[str, int]]:
+    """Choose one star of each kind that Figs. 2 and 18 show: the one of highest S/N near the wanted labels."""
+    inside = stars["inside"]
+    solar = np.abs(stars["mh"]) < 0.15
+    clump = (np.abs(stars["teff"] - 4750) < 250) & (np.abs(stars["logg"] - 2.45) < 0.25)
+    twin = (np.abs(stars["teff"] - 5770) < 200) & (np.abs(stars["logg"] - 4.4) < 0.25)
+    low_snr = np.abs(stars["snr"] - 20) < 5
+    wanted = [
+        ("Red clump, solar metallicity", inside & clump & solar),
+        ("Red clump, metal-poor", inside & clump & (stars["mh"] < -0.6)),
+        ("Red clump at 15 ≤ S/N ≤ 25", inside & clump & low_snr),
+        ("Solar twin", inside & twin & solar),
+        ("Metal-poor giant", inside & (stars["logg"] < 3) & (stars["mh"] < -1.3)),
+        ("Outside the limits, hot", ~inside & (stars["teff"] > 6400)),
+        ("Outside the limits, cool", ~inside & (stars["teff"] < 3900)),
+    ]
+    snr = np.nan_to_num(stars["snr"], nan=0.0)
+    chosen = []
+    for what, mask in wanted:
+        rows = np.flatnonzero(mask)
+        if rows.size:
+            chosen.append((what, int(rows[np.argmax(snr[rows])])))
+    return chosen

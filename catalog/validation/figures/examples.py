@@ -1,0 +1,86 @@
+"""Example spectra (Figs. 2 and 18) and training histories (Sect. 3.2)."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from catalog.errors import SampleError
+from catalog.validation.figures import style
+from catalog.validation.figures.data import FigureData
+
+__all__ = ["spectra", "training"]
+
+# Vacuum wavelengths, nm, of the features that Sect. 3.5.1 names.
+_LINES = (
+    (850.036, "Ca II"), (854.444, "Ca II"), (866.452, "Ca II"), (852.0, "Fe I + Ti I"), (865.0, "Si I + V II + N"),
+)  # fmt: skip
+
+
+def spectra(data: FigureData) -> Figure:
+    """One RVS spectrum of each kind of star, with the labels of the catalogue."""
+    shown = [(what, row) for what, row in data.examples if int(data.stars["source_id"][row]) in data.spectra]
+    if not shown:
+        raise SampleError("none of the example stars has a spectrum in the database")
+    made = style.figure(style.WIDTH + 1.5, 1.0 * len(shown) + 1.1)
+    axes = made.subplots()
+    stars = data.stars
+    step = 0.95
+    for i, (what, row) in enumerate(shown):
+        flux = data.spectra[int(stars["source_id"][row])]
+        offset = step * (len(shown) - 1 - i)
+        colour = style.BLUE if stars["inside"][row] else style.RED
+        axes.plot(data.wavelength, flux + offset, lw=0.75, color=colour)
+        labels = (
+            f"{stars['teff'][row]:.0f} K, log g {stars['logg'][row]:.2f}, [M/H] {stars['mh'][row]:+.2f}, "
+            f"[α/M] {stars['alpham'][row]:+.2f}, S/N {stars['snr'][row]:.0f}"
+        ).replace("-", "−")
+        box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+        axes.text(846.1, offset + 1.08, what, fontsize=8.5, fontweight="bold", va="bottom", color=colour, bbox=box)
+        axes.text(869.9, offset + 1.08, labels, fontsize=8, va="bottom", ha="right", bbox=box)
+    top = step * (len(shown) - 1) + 1.45
+    for centre, name in _LINES:
+        axes.axvline(centre, color=style.GREY, lw=0.7, ls=":", zorder=0)
+        axes.text(centre, top + 0.02, name, fontsize=8, ha="center", va="bottom", color="#4b5563")
+    axes.set_ylim(0.0, top)
+    axes.set_xlim(846, 870)
+    axes.set_xlabel("vacuum wavelength (nm)")
+    axes.set_ylabel("normalised flux + offset")
+    return made
+
+
+def training(data: FigureData) -> Figure:
+    """Loss and learning rate of each member of the ensemble against epoch."""
+    members = [member for member in data.members if member["history"] and member["history"].get("val_loss")]
+    if not members:
+        raise SampleError("the ensemble has no training history")
+    made = style.figure(style.WIDTH, 3.4)
+    loss, rate = made.subplots(1, 2, width_ratios=(2.0, 1.0))
+    colours = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.INK)
+    splits = sorted({member["split"] for member in members})
+    for member in members:
+        history = member["history"]
+        colour = colours[splits.index(member["split"]) % len(colours)]
+        epochs = np.arange(1, len(history["val_loss"]) + 1)
+        loss.plot(epochs, history["val_loss"], color=colour, lw=1.2, alpha=0.85)
+        if history.get("loss"):
+            loss.plot(
+                np.arange(1, len(history["loss"]) + 1), history["loss"], color=colour, lw=0.8, alpha=0.45, ls="--"
+            )
+        best = int(np.nanargmin(history["val_loss"]))
+        loss.plot(epochs[best], history["val_loss"][best], "o", ms=4.5, color=colour, mec="white", mew=0.7, zorder=5)
+        if history.get("learning_rate"):
+            rate.plot(
+                np.arange(1, len(history["learning_rate"]) + 1),
+                history["learning_rate"],
+                color=colour,
+                lw=1.2,
+                drawstyle="steps-post",
+            )
+    for axes, title in ((loss, "loss (solid: validation, dashed: training)"), (rate, "learning rate")):
+        axes.set_yscale("log")
+        axes.set_xlabel("epoch")
+        axes.set_title(title)
+    for i, split in enumerate(splits[: len(colours)]):
+        loss.plot([], [], color=colours[i], lw=2, label=f"split {split}")
+    loss.plot([], [], "o", ms=4.5, color=style.GREY, label="lowest validation loss")
+    loss.legend(ncols=2)
+    return made

@@ -1,0 +1,199 @@
+"""The report: one HTML page that works anywhere, and the same facts as JSON."""
+
+import base64
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from catalog import __version__
+from catalog.database.ledger import Run, stages
+from catalog.database.queries import load
+from catalog.metadata import LABELS
+from catalog.releases import load_release
+from catalog.validation.checks import Checks
+from catalog.validation.figures import Drawing
+from catalog.validation.results import STATUSES, Result, find, format_value, verdict
+
+__all__ = ["Report", "write_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+_PACKAGES = ("numpy", "keras", "tensorflow-cpu", "tensorflow", "openTSNE", "scikit-learn", "psycopg", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page tells."""
+
+    run: Run
+    checks: Checks
+    results: Sequence[Result]
+    drawings: Sequence[Drawing]
+    counts: Mapping[str, int | float | str]
+
+
+def write_report(connection: Connection, report: Report, folder: Path) -> None:
+    """Write ``report.html`` and ``report.json`` into `folder`, beside the figures.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+        For provenance: run, ensemble, stages, files.
+    report : Report
+    folder : Path
+        Existing folder that holds the figures.
+    """
+    provenance = _provenance(connection, report.run)
+    told = verdict(report.results)
+    facts = {
+        "run": {**provenance["run"], "release": report.run.release, "synthetic": report.run.profile.mock is not None},
+        "verdict": {"status": told.status, "headline": told.headline, "counts": told.counts},
+        "counts": dict(report.counts),
+        "ensemble": provenance["ensemble"],
+        "software": provenance["software"],
+        "files": provenance["files"],
+        "figures": [
+            {"name": d.spec.name, "title": d.spec.title, "file": d.path.name if d.path else None, "reason": d.reason}
+            for d in report.drawings
+        ],
+        "results": [result.as_dict() for result in report.results],
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(_page(report, provenance), encoding="utf-8")
+
+
+def _page(report: Report, provenance: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "difference": format_value,
+        "nice": _nice,
+        "count": lambda n: f"{n:,}",
+        "percent": lambda x: f"{100 * x:.1f} %",
+    }
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        css=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        run=report.run,
+        release=load_release(report.run.profile.release),
+        counts=report.counts,
+        verdict=verdict(report.results),
+        labels=_label_table(report),
+        overview=_overview(report),
+        attention=[r for status in ("fail", "warn") for r in report.results if r.status == status],
+        statuses=STATUSES,
+        comparisons=report.checks.comparisons,
+        checks=report.checks,
+        results=report.results,
+        figures={d.spec.name: d for d in report.drawings},
+        drawings=report.drawings,
+        image=_image,
+        provenance=provenance,
+    )
+
+
+def _nice(text: str) -> str:
+    """Write minus and order signs as in print; the keys stay easy to type."""
+    for plain, sign in ((" - ", " − "), ("<=", "≤"), (">=", "≥"), (" -1", " −1"), ("_", " ")):
+        text = text.replace(plain, sign)
+    return text
+
+
+def _image(drawing: Drawing) -> str:
+    assert drawing.path is not None
+    return "data:image/png;base64," + base64.b64encode(drawing.path.read_bytes()).decode()
+
+
+def _label_table(report: Report) -> list[dict[str, Any]]:
+    """Return the rows of the table on the first screen: dispersions of each label beside the paper's."""
+    columns = (
+        ("apogee", "training"),
+        ("apogee", "observed"),
+        ("apogee", "observed, 15 <= S/N <= 25"),
+        ("closure", "observed"),
+    )
+    rows = []
+    for label in LABELS:
+        cells = [find(report.results, comparison, subset, label.name) for comparison, subset in columns]
+        paper = next((cell.paper for cell in cells if cell is not None and cell.paper is not None), None)
+        rows.append({"label": label, "cells": cells, "paper": paper})
+    return rows
+
+
+def _overview(report: Report) -> list[dict[str, Any]]:
+    """Return one row a comparison: how many of its checks passed, or why it was not run."""
+    rows = []
+    for name, comparison in report.checks.comparisons.items():
+        own = [result for result in report.results if result.comparison == name]
+        found = Counter(result.status for result in own)
+        worst = next((status for status in ("fail", "warn", "pass") if found[status]), None)
+        reason = own[0].message if len(own) == 1 and own[0].status == "not run" else ""
+        rows.append(
+            {
+                "name": name,
+                "title": comparison.title,
+                "status": worst or ("info" if found["info"] else "not run"),
+                "counts": found,
+                "reason": reason,
+            }
+        )
+    return rows
+
+
+def _provenance(connection: Connection, run: Run) -> dict[str, Any]:
+    def rows(statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        with connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement, parameters).fetchall()
+
+    head = rows(
+        "SELECT run_id, key, version, status, started_at FROM production.run WHERE run_id = %(run_id)s",
+        run_id=run.run_id,
+    )
+    ensemble = rows(
+        "SELECT ensemble_id, key, path, sha256, n_members, n_training, created_at FROM production.ensemble "
+        "WHERE ensemble_id = (SELECT ensemble_id FROM production.label WHERE run_id = %(run_id)s LIMIT 1)",
+        run_id=run.run_id,
+    )
+    funnel = rows(
+        "SELECT sample, step, cut, rule, n_removed, n_left FROM production.sample_funnel WHERE run_id = %(run_id)s "
+        "ORDER BY sample, step",
+        run_id=run.run_id,
+    )
+    server = connection.execute("SHOW server_version").fetchone()
+    software = {
+        "rvscat": __version__,
+        "Python": platform.python_version(),
+        "PostgreSQL": str(server[0]).split()[0] if server else "",
+    }
+    for package in _PACKAGES:
+        try:
+            software[package] = version(package)
+        except ModuleNotFoundError:
+            continue  # one of the two TensorFlow builds is always missing
+    return {
+        "run": head[0],
+        "ensemble": ensemble[0] if ensemble else None,
+        "funnel": funnel,
+        "stages": [record for record in stages(connection, run) if record.status == "complete"],
+        "files": rows(load("validation/files").statement, release=run.release),
+        "software": software,
+        "profile": json.dumps(run.profile.model_dump(mode="json", exclude={"expected_seconds"}), indent=1),
+        "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }

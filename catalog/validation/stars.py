@@ -1,0 +1,106 @@
+"""The narrow columns of all labelled stars, fetched once for every figure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from psycopg import Connection
+
+from catalog.database.copy_out import stream_arrays
+from catalog.database.queries import load
+from catalog.metadata import LABELS
+
+__all__ = ["Stars", "fetch_map", "fetch_stars"]
+
+_CHUNK = 65_536
+
+_FIELDS = {
+    "source_id": ("int8", None),
+    "training": ("bool", None),
+    "inside": ("bool", None),
+    "unlike": ("bool", None),
+    **dict.fromkeys(("snr", "g", "bp_rp"), ("float4", None)),
+    **{label.name: ("float4", None) for label in LABELS},
+    **{f"e{label.name}": ("float4", None) for label in LABELS},
+    **{f"sigma_{label.name}": ("float4", None) for label in LABELS},
+    **{f"{label.name}_apogee": ("float4", None) for label in LABELS},
+    **{f"{name}_galah": ("float4", None) for name in ("teff", "logg", "alpham", "feh")},
+    **{f"{name}_gspspec": ("float4", None) for name in ("teff", "logg", "mh", "alpham")},
+    **{f"{name}_gspphot": ("float4", None) for name in ("teff", "logg", "mh")},
+    "logg_seismic": ("float4", None),
+    **{f"{label.name}_truth": ("float4", None) for label in LABELS},
+}
+
+
+@dataclass(frozen=True)
+class Stars:
+    """Columns of ``sql/validation/stars.sql``, each of shape (n,); NaN where a survey has no value."""
+
+    columns: Mapping[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def __len__(self) -> int:
+        return len(self.columns["source_id"])
+
+    @cached_property
+    def training(self) -> np.ndarray:
+        """Mask of the training sample."""
+        return self.columns["training"]
+
+    @cached_property
+    def observed(self) -> np.ndarray:
+        """Mask of the observed sample inside the limits."""
+        return ~self.columns["training"] & self.columns["inside"]
+
+    @cached_property
+    def outside(self) -> np.ndarray:
+        """Mask of the observed sample outside the limits."""
+        return ~self.columns["training"] & ~self.columns["inside"]
+
+
+def fetch_stars(connection: Connection, parameters: Mapping[str, Any]) -> Stars:
+    """Read the columns of all labelled stars of a run.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    parameters : mapping
+        See `catalog.validation.comparisons.query_parameters`.
+
+    Returns
+    -------
+    Stars
+    """
+    return Stars(_fetch(connection, "stars", parameters, _FIELDS))
+
+
+def fetch_map(connection: Connection, run_id: int, perplexity: int) -> Mapping[str, np.ndarray]:
+    """Read one t-SNE map.
+
+    Returns
+    -------
+    mapping of str to numpy.ndarray
+        ``x``, ``y``, ``training`` and ``alike``, each of shape (n,).
+    """
+    fields = {"x": ("float4", None), "y": ("float4", None), "training": ("bool", None), "alike": ("bool", None)}
+    return _fetch(connection, "likeness_map", {"run_id": run_id, "perplexity": perplexity}, fields)
+
+
+def _fetch(
+    connection: Connection, name: str, parameters: Mapping[str, Any], fields: Mapping[str, tuple[str, int | None]]
+) -> dict[str, np.ndarray]:
+    query = load(f"validation/{name}")
+    wanted = {key: parameters[key] for key in query.parameters}
+    blocks = list(stream_arrays(connection, query.statement, wanted, fields, _CHUNK))
+    return {
+        field: np.concatenate([block[field] for block in blocks]) if blocks else np.empty(0, _numpy(fields[field][0]))
+        for field in fields
+    }
+
+
+def _numpy(kind: str) -> type[np.generic]:
+    return {"int8": np.int64, "bool": np.bool_, "float4": np.float32}[kind]

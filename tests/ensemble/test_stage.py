@@ -1,0 +1,340 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+
+from catalog.database.ledger import Run, open_run
+from catalog.ensemble import labelling, load_ensemble, read_training, verify_artefact
+from catalog.ensemble.artefact import CHECKSUMS
+from catalog.ensemble.keys import ensemble_keys
+from catalog.ensemble.prediction import combine
+from catalog.ensemble.stage import predict_labels, train_ensemble
+from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
+from catalog.errors import ArtefactError, NotFoundError, SampleError
+from catalog.features import stream_features
+from catalog.metadata import LABELS
+from catalog.profiles import Profile
+from catalog.profiles.model import UncertaintySettings
+from catalog.settings import Settings
+from tests.ensemble.conftest import InProcess
+from tests.features.sky import Sky, make_sky, store_samples, store_sky
+
+COLUMNS = ", ".join(f"{label.name}, e{label.name}, sigma_{label.name}" for label in LABELS)
+
+
+@pytest.fixture
+def sky(connection: psycopg.Connection, run: Run) -> Sky:
+    sky = make_sky(60, 20)
+    store_sky(connection, run, sky)
+    return sky
+
+
+def ensemble_folder(settings: Settings) -> Path:
+    found = [path for path in settings.ensembles.iterdir() if not path.name.startswith(".")]
+    assert len(found) == 1
+    return found[0]
+
+
+def labels_of(connection: psycopg.Connection, run: Run) -> np.ndarray:
+    rows = connection.execute(
+        f"SELECT source_id, {COLUMNS} FROM production.label WHERE run_id = %s ORDER BY source_id", (run.run_id,)
+    ).fetchall()
+    return np.array(rows)
+
+
+def test_an_ensemble_is_trained_registered_and_used_again(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky
+) -> None:
+    told: list[tuple[float, float, str]] = []
+    result = train_ensemble(connection, run, settings, lambda *what: told.append(what))
+    assert (result.counts["members_trained"], result.counts["epochs"]) == (2, "2, 2")
+    assert (result.counts["members"], result.counts["training"]) == (2, 40)
+    assert result.counts["all_members/dispersion/teff"] > 0
+    assert 0 <= result.counts["out_of_fold/coverage/feh"] <= 1
+    assert any("bp_1 and rp_1" in note for note in result.notes)
+    assert told[-1][:2] == (4, 4)
+    assert any("member 2 of 2, epoch 1: loss" in words for _, _, words in told)
+    done = [done for done, total, _ in told if total == 4]
+    assert done == sorted(done)
+
+    folder = ensemble_folder(settings)
+    assert not list(settings.ensembles.glob(".*"))
+    key, training_key = ensemble_keys(connection, run)
+    assert folder.name == key[:16]
+    manifest = verify_artefact(folder)
+    row = connection.execute(
+        "SELECT key, run_id, status, n_members, n_training, limits, settings, uncertainty, metrics, sha256 "
+        "FROM production.ensemble"
+    ).fetchone()
+    assert row is not None
+    assert row[:6] == (key, run.run_id, "complete", 2, 40, None)
+    assert row[6]["training_key"] == training_key
+    assert set(row[7]["fits"]) == {label.name for label in LABELS}
+    assert row[8]["out_of_fold"]["mh"]["n"] == manifest.metrics["out_of_fold"]["mh"]["n"] > 0
+    assert len(row[9]) == 64
+    members = connection.execute(
+        "SELECT member, split, initialisation, seed, epochs, history FROM production.ensemble_member ORDER BY 1"
+    ).fetchall()
+    assert [member[:3] for member in members] == [(0, 0, 0), (1, 1, 0)]
+    assert [member[3] for member in members] == [record.seed for record in manifest.members]
+    assert all(len(member[5]["val_loss"]) == member[4] == 2 for member in members)
+    kept = read_training(folder)
+    np.testing.assert_array_equal(kept["source_id"], sky.source_id[sky.role == "training"])
+    assert kept["validation"].sum(axis=1).tolist() == [10, 10]
+    assert kept["predictions"].shape == (2, 40, 5)
+
+    told.clear()
+    again = train_ensemble(connection, run, settings, lambda *what: told.append(what))
+    assert not any("epoch" in words for _, _, words in told)
+    assert again.counts["ensemble_id"] == result.counts["ensemble_id"]
+    assert again.counts["members_trained"] == 0
+    assert any("used again" in note for note in again.notes)
+    # Another database knows nothing of it, but the folder is enough.
+    connection.execute("DELETE FROM production.ensemble")
+    connection.commit()
+    assert train_ensemble(connection, run, settings).counts["members_trained"] == 0
+    assert connection.execute("SELECT count(*) FROM production.ensemble_member").fetchone() == (2,)
+
+
+def test_every_star_gets_mean_deviation_and_sigma(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> None:
+    trained = train_ensemble(connection, run, settings)
+    told: list[float] = []
+    result = predict_labels(connection, run, settings, lambda done, total, what="": told.append(done / total))
+    assert (result.counts["labelled"], result.counts["left_out"]) == (60, 0)
+    assert result.counts["median/sigma_teff"] >= result.counts["median/eteff"]
+    assert told[-1] == 1.0
+    rows = labels_of(connection, run)
+    np.testing.assert_array_equal(rows[:, 0], sky.source_id)
+
+    ensemble = load_ensemble(ensemble_folder(settings))
+    blocks = list(stream_features(connection, run))
+    mean, deviation = combine(np.concatenate([ensemble.predict(block) for block in blocks], axis=1))
+    fits = [DispersionFit.model_validate(ensemble.manifest.uncertainty["fits"][label.name]) for label in LABELS]
+    expected = np.stack([mean, deviation, overall_sigma(fits, mean, deviation)], axis=2).reshape(60, 15)
+    np.testing.assert_allclose(rows[:, 1:], expected, rtol=1e-4, atol=1e-5)
+    assert (rows[:, 3::3] >= rows[:, 2::3]).all()
+    # The predictions kept with the ensemble are those of the same networks.
+    kept = read_training(ensemble.path)
+    training = np.isin(sky.source_id, kept["source_id"])
+    np.testing.assert_allclose(kept["predictions"].mean(axis=0), mean[training], rtol=1e-4, atol=1e-4)
+    stored = connection.execute("SELECT DISTINCT ensemble_id, n_members, release FROM production.label").fetchall()
+    assert stored == [(trained.counts["ensemble_id"], 2, run.release)]
+
+    predict_labels(connection, run, settings)
+    np.testing.assert_array_equal(labels_of(connection, run), rows)
+
+
+def test_a_stopped_labelling_goes_on_after_the_last_page(
+    connection: psycopg.Connection,
+    run: Run,
+    settings: Settings,
+    sky: Sky,
+    in_process: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    train_ensemble(connection, run, settings)
+    predict_labels(connection, run, settings)
+    whole = labels_of(connection, run)
+    monkeypatch.setattr(labelling, "PAGE_SIZE", 25)
+    connection.execute("DELETE FROM production.label")
+    connection.commit()
+
+    def stop(done: float, total: float, what: str = "") -> None:
+        if 25 < done < total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predict_labels(connection, run, settings, stop)
+    connection.rollback()
+    assert len(labels_of(connection, run)) == 25
+    # Rows beyond the last whole page cannot be trusted.
+    connection.execute(
+        f"INSERT INTO production.label (run_id, release, source_id, ensemble_id, n_members, {COLUMNS}) "
+        f"SELECT run_id, release, %s, ensemble_id, n_members, {COLUMNS} FROM production.label LIMIT 1",
+        (int(sky.source_id[30]),),
+    )
+    result = predict_labels(connection, run, settings)
+    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
+    assert any("25 stars had been labelled before" in note for note in result.notes)
+    # A star that is no longer in the samples: all is done anew.
+    gone = int(np.flatnonzero(sky.role == "observed")[0])
+    assert gone < 25
+    connection.execute(
+        "UPDATE production.sample_star SET role = 'rejected', cut = 'x' WHERE source_id = %s",
+        (int(sky.source_id[gone]),),
+    )
+    connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[49]),))
+    result = predict_labels(connection, run, settings)
+    assert result.counts["labelled"] == 59
+    assert not result.notes
+    np.testing.assert_array_equal(labels_of(connection, run)[:, 0], np.delete(sky.source_id, gone))
+
+
+def test_a_stopped_training_goes_on_with_the_missing_member(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> None:
+    def stop(done: float, total: float, what: str = "") -> None:
+        if "finished after" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_ensemble(connection, run, settings, stop)
+    connection.rollback()
+    assert in_process.trained == [0]
+    assert connection.execute("SELECT status, sha256 FROM production.ensemble").fetchall() == [("training", None)]
+    with pytest.raises(NotFoundError, match="rvscat train"):
+        predict_labels(connection, run, settings)
+    told: list[str] = []
+    train_ensemble(connection, run, settings, lambda done, total, what="": told.append(what))
+    assert in_process.trained == [0, 1]
+    assert "1 members were finished before" in told
+    interrupted = connection.execute("SELECT weights_sha256 FROM production.ensemble_member ORDER BY member").fetchall()
+
+    # The same training without interruption.
+    ensemble_folder(settings).rename(settings.home / "elsewhere")
+    train_ensemble(connection, run, settings)
+    assert in_process.trained == [0, 1, 0, 1]
+    straight = connection.execute("SELECT weights_sha256 FROM production.ensemble_member ORDER BY member").fetchall()
+    assert straight == interrupted
+
+
+def test_a_spoilt_member_of_a_stopped_training_is_trained_again(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> None:
+    def stop(done: float, total: float, what: str = "") -> None:
+        if "finished after" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_ensemble(connection, run, settings, stop)
+    connection.rollback()
+    network = next(settings.ensembles.glob(".work-*/members/member_00.keras"))
+    network.write_bytes(network.read_bytes()[:-1])
+    train_ensemble(connection, run, settings)
+    assert in_process.trained == [0, 0, 1]
+
+
+def test_a_damaged_ensemble_is_put_aside_and_its_labels_go(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> None:
+    first = train_ensemble(connection, run, settings)
+    predict_labels(connection, run, settings)
+    folder = ensemble_folder(settings)
+    file = folder / "scalers.json"
+    file.write_text(file.read_text().replace("0", "1", 1))
+    with pytest.raises(ArtefactError, match=r"scalers\.json has been altered"):
+        predict_labels(connection, run, settings)
+    result = train_ensemble(connection, run, settings)
+    assert in_process.trained == [0, 1, 0, 1]
+    assert result.counts["ensemble_id"] == first.counts["ensemble_id"]
+    assert any("altered" in note and f"{folder.name}.damaged" in note for note in result.notes)
+    assert (settings.ensembles / f"{folder.name}.damaged" / "scalers.json").is_file()
+    assert len(labels_of(connection, run)) == 0
+    assert predict_labels(connection, run, settings).counts["labelled"] == 60
+
+
+def test_another_ensemble_in_its_place_is_refused(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> None:
+    train_ensemble(connection, run, settings)
+    folder = ensemble_folder(settings)
+    connection.execute("UPDATE production.ensemble SET sha256 = %s", ("0" * 64,))
+    with pytest.raises(ArtefactError, match="not the one that was recorded"):
+        predict_labels(connection, run, settings)
+    (folder / CHECKSUMS).unlink()
+    with pytest.raises(ArtefactError, match="is gone"):
+        predict_labels(connection, run, settings)
+
+
+def test_other_uncertainty_settings_need_no_training(
+    connection: psycopg.Connection, run: Run, settings: Settings, profile: Profile, sky: Sky, in_process: InProcess
+) -> None:
+    train_ensemble(connection, run, settings)
+    other = open_run(
+        connection,
+        profile.model_copy(update={"uncertainty": UncertaintySettings(n_bins=3, min_stars_per_bin=5, degree=1)}),
+    )
+    assert other.run_id != run.run_id
+    apogee_file = connection.execute("SELECT apogee_file_id FROM production.sample_star LIMIT 1").fetchone()
+    assert apogee_file is not None
+    store_samples(connection, other, sky, apogee_file[0])
+    train_ensemble(connection, other, settings)
+    assert in_process.trained == [0, 1]
+    rows: list[Any] = connection.execute(
+        "SELECT uncertainty -> 'fits' -> 'teff' ->> 'n_bins', (SELECT array_agg(weights_sha256 ORDER BY member) "
+        "FROM production.ensemble_member m WHERE m.ensemble_id = e.ensemble_id) "
+        "FROM production.ensemble e ORDER BY ensemble_id"
+    ).fetchall()
+    assert [row[0] for row in rows] == ["5", "3"]
+    assert rows[0][1] == rows[1][1]
+
+
+def test_the_key_sees_sample_and_settings(
+    connection: psycopg.Connection, run: Run, profile: Profile, sky: Sky, in_process: InProcess
+) -> None:
+    def keys(**changes: Any) -> tuple[str, str]:
+        changed = Run(run.run_id, run.key, run.release, profile.model_copy(update=changes), run.status)
+        return ensemble_keys(connection, changed)
+
+    key, training_key = keys()
+    assert keys(description="other words") == (key, training_key)
+    for changes in (
+        {"network": profile.network.model_copy(update={"dropout": 0.3})},
+        {"training": profile.training.model_copy(update={"seed": 6})},
+    ):
+        other = keys(**changes)
+        assert other[0] != key
+        assert other[1] != training_key
+    other = keys(uncertainty=profile.uncertainty.model_copy(update={"degree": 1}))
+    assert other[0] != key
+    assert other[1] == training_key
+    row = int(np.flatnonzero(sky.role == "observed")[0])
+    connection.execute("UPDATE survey.apogee_star SET teff = teff + 1 WHERE row_number = %s", (row,))
+    assert keys() == (key, training_key)
+    connection.execute(
+        "UPDATE survey.apogee_star SET teff = teff + 1 WHERE row_number = %s",
+        (int(np.flatnonzero(sky.role == "training")[0]),),
+    )
+    assert keys()[1] != training_key
+
+
+def test_a_training_sample_that_is_too_small(
+    connection: psycopg.Connection, run: Run, settings: Settings, in_process: InProcess
+) -> None:
+    sky = make_sky(30, 11)
+    store_sky(connection, run, sky)
+    with pytest.raises(SampleError, match=r"has 19 stars .* at least 20 are needed") as caught:
+        train_ensemble(connection, run, settings)
+    assert "training.min_training_stars" in caught.value.remedy
+    assert in_process.trained == []
+
+
+def test_no_stars_to_label(connection: psycopg.Connection, run: Run, settings: Settings) -> None:
+    with pytest.raises(SampleError, match="has 0 stars"):
+        train_ensemble(connection, run, settings)
+    with pytest.raises(NotFoundError, match="no trained ensemble"):
+        predict_labels(connection, run, settings)
+
+
+def test_unusable_stars_are_left_out_and_told(
+    connection: psycopg.Connection, run: Run, settings: Settings, in_process: InProcess
+) -> None:
+    sky = make_sky(60, 20)
+    observed, training = (np.flatnonzero(sky.role == role) for role in ("observed", "training"))
+    sky.bp[observed[0], 0] = -1.0
+    sky.flux[training[2]] = np.nan
+    sky.labels[training[3], 0] = np.nan
+    sky.rp[observed[5]] = np.nan  # stored as null
+    store_sky(connection, run, sky)
+    trained = train_ensemble(connection, run, settings)
+    assert trained.counts["training"] == 38
+    assert any("label" in note and str(sky.source_id[training[3]]) in note for note in trained.notes)
+    result = predict_labels(connection, run, settings)
+    assert (result.counts["labelled"], result.counts["left_out"]) == (57, 3)
+    assert len(result.notes) == 3
+    left = np.delete(sky.source_id, [observed[0], observed[5], training[2]])
+    np.testing.assert_array_equal(labels_of(connection, run)[:, 0], left)

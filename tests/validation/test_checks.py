@@ -1,0 +1,118 @@
+"""Thresholds and judgements."""
+
+from pathlib import Path
+
+import pytest
+
+from catalog.database.queries import load, names
+from catalog.errors import ConfigurationError
+from catalog.metadata import LABELS
+from catalog.validation.checks import judge, load_checks
+from catalog.validation.results import Result
+
+OTHER_QUERIES = {"stars", "likeness_map", "spectra", "training_history", "files"}
+
+
+def apogee(n: int = 10_000, bias: float = 0.0, dispersion: float | None = 59.0, subset: str = "training") -> Result:
+    return Result("apogee", subset, "teff", n, bias, dispersion, dispersion)
+
+
+def test_each_comparison_is_one_query_and_each_query_a_comparison() -> None:
+    files = {name.removeprefix("validation/") for name in names("validation")}
+    assert files == set(load_checks().comparisons) | OTHER_QUERIES
+
+
+def test_the_training_sample_is_judged_by_the_figures_of_the_paper() -> None:
+    (check,) = (check for check in load_checks().comparisons["apogee"].checks if check.subset == "training")
+    assert check.paper == {"teff": 59.0, "logg": 0.11, "mh": 0.07, "alpham": 0.04, "feh": 0.07}
+    assert set(check.paper) == {label.name for label in LABELS}
+
+
+@pytest.mark.parametrize(
+    ("bias", "dispersion", "status"),
+    [
+        (0.0, 59.0, "pass"),
+        (0.0, 59.0 * 1.45, "pass"),
+        (0.0, 59.0 * 1.7, "warn"),
+        (0.0, 59.0 * 2.8, "fail"),
+        (25.0, 59.0, "pass"),
+        (-40.0, 59.0, "warn"),
+        (80.0, 30.0, "fail"),
+    ],
+)
+def test_dispersion_and_bias_are_held_against_the_paper(bias: float, dispersion: float, status: str) -> None:
+    judged = judge(load_checks(), apogee(bias=bias, dispersion=dispersion))
+    assert judged.status == status
+    assert judged.paper == 59.0
+    assert f"{dispersion / 59:.2f} ×" in judged.message
+    assert ("mean difference" in judged.message) == (abs(bias) > 30)
+    assert judged.message.startswith("mean difference" if abs(bias) > 30 else "dispersion"), "the worst comes first"
+
+
+def test_a_handful_of_stars_cannot_fail_by_chance_but_many_can() -> None:
+    assert judge(load_checks(), apogee(n=12, dispersion=59.0 * 1.7)).status == "pass"
+    assert judge(load_checks(), apogee(n=1200, dispersion=59.0 * 1.7)).status == "warn"
+    assert judge(load_checks(), apogee(n=12, dispersion=59.0 * 6)).status == "fail"
+
+
+def test_too_few_stars_are_not_run() -> None:
+    judged = judge(load_checks(), apogee(n=9))
+    assert judged.status == "not run"
+    assert judged.message == "N = 9, at least 10 are needed"
+    assert judge(load_checks(), apogee(dispersion=None)).status == "not run"
+
+
+def test_a_subset_without_a_check_is_information() -> None:
+    assert judge(load_checks(), apogee(subset="outside limits", dispersion=900.0)).status == "info"
+    assert (
+        judge(load_checks(), Result("seismic", "GSP-Spec, observed, log g > 2.6", "logg", 99, 1.0, 1.0, 1.0)).status
+        == "info"
+    )
+
+
+@pytest.mark.parametrize(
+    ("within_1", "within_2", "status"),
+    [(0.7, 0.95, "pass"), (0.55, 0.95, "warn"), (0.7, 0.85, "warn"), (0.4, 0.7, "fail")],
+)
+def test_ranges_judge_columns_of_the_query(within_1: float, within_2: float, status: str) -> None:
+    extra = {"within_1": within_1, "within_2": within_2}
+    judged = judge(load_checks(), Result("uncertainties", "observed", "mh", 500, 0.0, 1.0, 1.0, extra))
+    assert judged.status == status
+    assert f"within 1 σ {100 * within_1:.1f} %" in judged.message
+
+
+def test_a_users_file_overrides_only_what_it_names(tmp_path: Path) -> None:
+    file = tmp_path / "checks.toml"
+    file.write_text("minimum_stars = 50\n[comparisons.galah]\nparameters = { galah_snr_min = 60.0 }\n")
+    checks = load_checks(file)
+    assert checks.minimum_stars == 50
+    assert checks.parameters()["galah_snr_min"] == 60.0
+    assert checks.comparisons["galah"].checks == load_checks().comparisons["galah"].checks
+    assert load_checks(tmp_path / "absent.toml") == load_checks()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("minimum_stars = ", "not valid TOML"),
+        ("minimum_stars = 1", "minimum_stars"),
+        ("minimal_stars = 10", "minimal_stars"),
+        ("[comparisons.apogee]\nchecks = [{ subset = 'x', source = 'y' }]", "'paper' or 'ranges'"),
+    ],
+)
+def test_a_wrong_file_says_what_is_wrong(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "checks.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=told) as error:
+        load_checks(file)
+    assert str(file) in error.value.message
+
+
+@pytest.mark.parametrize("name", names("validation"))
+def test_every_query_tells_purpose_parameters_and_columns(name: str) -> None:
+    query = load(name)
+    header = query.text.split("WITH ")[0].split("\nSELECT")[0]
+    assert query.purpose
+    assert "-- Returns: " in header
+    told = header.split("-- Parameters:")[1].split("-- Returns:")[0]
+    assert all(parameter in told for parameter in query.parameters)

@@ -1,0 +1,507 @@
+"""The queries of sql/validation against the same numbers computed from what was seeded."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import psycopg
+import pytest
+from psycopg import sql
+
+from catalog.database.copy_in import copy_in
+from catalog.database.queries import load, names
+from catalog.metadata import FLAG_DIGITS, LABELS
+from catalog.profiles import load_profile
+from catalog.validation.checks import load_checks
+from catalog.validation.comparisons import ingested_products, query_parameters, run_comparison, run_comparisons
+from catalog.validation.moments import Moments, moments
+from catalog.validation.results import Result
+
+CHECKS = load_checks()
+
+
+def compare(catalogue: Any, name: str, **overrides: Any) -> dict[tuple[str, str], Result]:
+    parameters = {**query_parameters(catalogue.run, CHECKS), **overrides}
+    products = ingested_products(catalogue.connection, catalogue.run)
+    rows = run_comparison(catalogue.connection, catalogue.run, CHECKS, name, parameters, products)
+    assert len({(row.subset, row.label) for row in rows}) == len(rows)
+    return {(row.subset, row.label): row for row in rows}
+
+
+def assert_same(row: Result, expected: Moments, rel: float = 2e-3) -> None:
+    assert row.n == expected.n
+    assert row.bias == pytest.approx(expected.bias, rel=rel, abs=2e-3 * expected.dispersion)
+    assert row.dispersion == pytest.approx(expected.dispersion, rel=rel)
+    assert row.robust_dispersion == pytest.approx(expected.robust_dispersion, rel=rel)
+
+
+def subsets(catalogue: Any) -> dict[str, np.ndarray]:
+    sky = catalogue.sky
+    observed = (sky.role == "observed") & (sky.flag_bits == 0)
+    poor = observed & (sky.snr > 15) & (sky.snr < 25) & (sky.apogee["mh"] < -1)
+    return {
+        "training": sky.role == "training",
+        "observed": observed,
+        "observed, 15 <= S/N <= 25": observed & (sky.snr >= 15) & (sky.snr <= 25),
+        "observed, metal-poor, 15 < S/N < 25": poor,
+        "outside limits": (sky.role == "observed") & (sky.flag_bits != 0),
+    }
+
+
+def test_apogee_is_compared_star_by_star(catalogue: Any) -> None:
+    rows = compare(catalogue, "apogee")
+    sky = catalogue.sky
+    for subset, mask in subsets(catalogue).items():
+        for label in LABELS:
+            difference = (sky.labels[label.name] - sky.apogee[label.name])[mask & sky.has_apogee]
+            assert_same(rows[subset, label.name], moments(difference))
+    assert {row.status for row in rows.values()} <= {"pass", "info"}
+
+
+def test_apogee_stars_with_warning_bits_give_no_reference(catalogue: Any) -> None:
+    before = compare(catalogue, "apogee")["training", "teff"].n
+    catalogue.connection.execute(
+        "UPDATE survey.apogee_star SET aspcapflag = 1 << 23 WHERE row_number IN "
+        "(SELECT apogee_row FROM production.sample_star WHERE role = 'training' ORDER BY source_id LIMIT 7)"
+    )
+    catalogue.connection.execute("UPDATE survey.apogee_star SET aspcapflag = 1 << 3 WHERE aspcapflag = 0")
+    assert compare(catalogue, "apogee")["training", "teff"].n == before - 7
+
+
+def test_a_second_apogee_row_multiplies_nothing(catalogue: Any) -> None:
+    before = compare(catalogue, "apogee")
+    catalogue.connection.execute(
+        "INSERT INTO survey.apogee_star (file_id, row_number, apogee_id, gaiaedr3_source_id, teff, aspcapflag) "
+        "SELECT file_id, row_number + 100000, apogee_id, gaiaedr3_source_id, 9999, 0 FROM survey.apogee_star"
+    )
+    assert compare(catalogue, "apogee") == before
+
+
+def test_galah_counts_each_star_once_and_only_good_spectra(catalogue: Any) -> None:
+    sky = catalogue.sky
+    rows = catalogue.connection.execute(
+        "SELECT dr3_source_id, teff, logg, alpha_fe, fe_h, snr_c3_iraf FROM survey.galah_star "
+        "WHERE flag_sp = 0 AND snr_c3_iraf > 40"
+    ).fetchall()
+    best: dict[int, tuple[float, ...]] = {}
+    for source_id, *values in sorted(rows, key=lambda row: -row[-1]):
+        best.setdefault(source_id, tuple(values))
+    assert len(best) < len(rows), "the seeded sky has no duplicates"
+    index = {source_id: i for i, source_id in enumerate(sky.source_id)}
+    mask = subsets(catalogue)["observed, 15 <= S/N <= 25"]
+    chosen = [(index[source_id], values) for source_id, values in best.items() if mask[index[source_id]]]
+    found = compare(catalogue, "galah")
+    for k, label in enumerate(("teff", "logg", "alpham", "feh")):
+        difference = np.array([sky.labels[label][i] - values[k] for i, values in chosen])
+        assert_same(found["15 <= S/N <= 25", label], moments(difference))
+    poor = [i for i, values in chosen if values[3] < -1]
+    assert found["15 <= S/N <= 25, [Fe/H] < -1", "feh"].n == len(poor)
+
+
+def calibrate(logg: np.ndarray) -> dict[str, np.ndarray]:
+    """Offsets of the GSP-Spec calibration, Horner's scheme."""
+    alpham = np.full(logg.shape, np.nan)
+    wide = (logg >= 0.84) & (logg <= 4.44)
+    alpham[wide] = np.polynomial.polynomial.polyval(logg[wide], [-0.2838, 0.3713, -0.1236, 0.0106, 0.0002])
+    narrow = (logg >= 1.01) & (logg <= 4.85)
+    alpham[narrow] = np.polynomial.polynomial.polyval(logg[narrow], [-0.5809, 0.7018, -0.2402, 0.0239])
+    return {
+        "teff": np.zeros(logg.shape),
+        "logg": np.polynomial.polynomial.polyval(logg, [0.4496, -0.0036, -0.0224]),
+        "mh": np.polynomial.polynomial.polyval(logg, [0.2740, -0.1373, -0.0050, 0.0048]),
+        "alpham": alpham,
+    }
+
+
+def test_gspspec_is_calibrated_and_flagged(catalogue: Any) -> None:
+    sky = catalogue.sky
+    values = np.array(
+        catalogue.connection.execute(
+            "SELECT teff_gspspec, logg_gspspec, mh_gspspec, alphafe_gspspec, "
+            "(left(flags_gspspec, 13) = repeat('0', 13))::int FROM survey.astrophysical_parameters ORDER BY source_id"
+        ).fetchall()
+    )
+    good = values[:, 4] == 1
+    assert 0.3 < good.mean() < 0.7
+    offsets = calibrate(values[:, 1])
+    rows = compare(catalogue, "gspspec")
+    groups = subsets(catalogue)
+    for k, name in enumerate(("teff", "logg", "mh", "alpham")):
+        calibrated = values[:, k] + offsets[name]
+        for sample in ("training", "observed"):
+            chosen = good & groups[sample]
+            both = chosen & sky.has_apogee
+            assert_same(rows[f"GSP-Spec - APOGEE, {sample}", name], moments((calibrated - sky.apogee[name])[both]))
+            assert_same(rows[f"CNN - GSP-Spec, {sample}", name], moments((sky.labels[name] - calibrated)[chosen]))
+
+
+def test_calibration_offsets_are_those_published() -> None:
+    offset = calibrate(np.array([2.5, 4.0, 4.5]))
+    np.testing.assert_allclose(offset["logg"], [0.30, 0.08, -0.02], atol=0.005)
+    assert offset["mh"][0] == pytest.approx(-0.025, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("logg", "extrapol", "expected"),
+    [
+        (2.5, "0", calibrate(np.array([2.5]))["alpham"][0]),
+        (0.90, "0", calibrate(np.array([0.9]))["alpham"][0]),
+        (4.60, "0", calibrate(np.array([4.6]))["alpham"][0]),
+        (2.5, "1", np.polynomial.polynomial.polyval(2.5, [-0.2838, 0.3713, -0.1236, 0.0106, 0.0002])),
+        (4.60, "1", None),
+        (0.5, "0", None),
+        (2.5, "2", None),
+    ],
+)
+def test_alpha_calibration_needs_both_interval_and_extrapol_flag(
+    catalogue: Any, logg: float, extrapol: str, expected: float | None
+) -> None:
+    # The 13-digit rule leaves extrapol = 0 only; the expression itself must hold for the others too.
+    text = load("validation/gspspec").statement
+    expression = text[text.index("ap.alphafe_gspspec + CASE") : text.index("END AS alpham")] + "END"
+    flags = "0" * 7 + extrapol + "0" * 33
+    row = catalogue.connection.execute(
+        f"SELECT {expression} FROM "
+        f"(SELECT 0::real AS alphafe_gspspec, {logg}::real AS logg_gspspec, '{flags}' AS flags_gspspec) ap "
+        "CROSS JOIN LATERAL (SELECT CAST(ap.logg_gspspec AS double precision)) AS uncalibrated (x)"
+    ).fetchone()
+    assert row[0] == (None if expected is None else pytest.approx(expected, abs=1e-6))
+
+
+def test_every_query_has_the_same_calibration() -> None:
+    def block(name: str) -> str:
+        text = load(f"validation/{name}").text
+        return text[text.index("gspspec AS (") : text.index("'0000000000000'")]
+
+    assert block("gspspec") == block("precision") == block("stars")
+    line = "x + 0.4496 - 0.0036 * x - 0.0224 * x ^ 2 AS logg"
+    assert line in block("gspspec")
+    assert line in block("seismic")
+
+
+def seismic_sql(catalogue: Any, **values: float) -> float:
+    text = load("validation/seismic").statement
+    expression = text[text.index("CAST(%(logg_sun)s") : text.index(" AS logg\n    FROM survey.k2gap_star")]
+    parameters = {"logg_sun": 4.44, "numax_sun": 3090.0, "teff_sun": 5777.0, **values}
+    row = catalogue.connection.execute(
+        f"SELECT {expression} FROM (SELECT %(numax)s::real AS numax, %(teff)s::real AS teff) k2", parameters
+    ).fetchone()
+    return float(row[0])
+
+
+def test_seismic_gravity_of_known_stars(catalogue: Any) -> None:
+    assert seismic_sql(catalogue, numax=3090.0, teff=5777.0) == pytest.approx(4.44)
+    assert seismic_sql(catalogue, numax=30.0, teff=4800.0) == pytest.approx(2.387, abs=0.001)
+
+
+def test_seismic_ranges_share_out_each_k2_star_once(catalogue: Any) -> None:
+    sky = catalogue.sky
+    rows = compare(catalogue, "seismic")
+    k2 = catalogue.connection.execute(
+        "SELECT gaia_source, count(*) FROM survey.k2gap_star GROUP BY gaia_source"
+    ).fetchall()
+    assert max(count for _, count in k2) == 2
+    ids = np.array([source_id for source_id, _ in k2])
+    groups = subsets(catalogue)
+    for sample in ("training", "observed"):
+        expected = np.isin(sky.source_id[groups[sample]], ids).sum()
+        assert sum(row.n for (subset, _), row in rows.items() if subset.startswith(f"CNN, {sample}")) == expected
+    clump = rows["CNN, observed, 2.3 <= log g <= 2.6", "logg"]
+    assert clump.status == "pass"
+    assert abs(clump.bias) < 0.03
+    assert clump.dispersion == pytest.approx(0.085, abs=0.02)
+    assert rows["GSP-Spec, observed, 2.3 <= log g <= 2.6", "logg"].status == "info"
+
+
+def test_gspphot_uses_only_stars_with_all_three_labels(catalogue: Any) -> None:
+    rows = compare(catalogue, "gspphot")
+    assert len({row.n for row in rows.values()}) == 1
+    assert 0 < rows["CNN - APOGEE", "mh"].n < compare(catalogue, "apogee")["observed", "mh"].n
+    one, two, three = (rows[f"{pair}", "teff"].bias for pair in ("GSP-Phot - APOGEE", "GSP-Phot - CNN", "CNN - APOGEE"))
+    assert one == pytest.approx(two + three, abs=0.01)
+
+
+def test_precision_bins_hold_every_star_once(catalogue: Any) -> None:
+    rows = compare(catalogue, "precision")
+    apogee = compare(catalogue, "apogee")
+    for sample in ("training", "observed"):
+        bins = [row for (subset, label), row in rows.items() if label == "mh" and subset.startswith(f"CNN, {sample}")]
+        assert sum(row.n for row in bins) == apogee[sample, "mh"].n
+        assert all(row.extra["sample"] == sample for row in bins)
+    assert not [row for row in rows.values() if row.label == "feh" and row.extra["source"] == "GSP-Spec"]
+
+
+def test_uncertainties_tell_coverage(catalogue: Any) -> None:
+    rows = compare(catalogue, "uncertainties")
+    sky = catalogue.sky
+    mask = subsets(catalogue)["training"]
+    sigma = catalogue.connection.execute(
+        "SELECT source_id, sigma_mh FROM production.label ORDER BY source_id"
+    ).fetchall()
+    by_id = dict(sigma)
+    z = np.array([(sky.labels["mh"][i] - sky.apogee["mh"][i]) / by_id[sky.source_id[i]] for i in np.flatnonzero(mask)])
+    row = rows["training", "mh"]
+    assert_same(row, moments(z))
+    assert row.extra["within_1"] == pytest.approx(np.mean(np.abs(z) <= 1), abs=0.003)
+    assert row.extra["within_2"] == pytest.approx(np.mean(np.abs(z) <= 2), abs=0.003)
+
+
+def test_dispersions_are_medians(catalogue: Any) -> None:
+    rows = compare(catalogue, "dispersions")
+    values = catalogue.connection.execute(
+        "SELECT eteff FROM production.labelled_star WHERE role = 'training'"
+    ).fetchall()
+    row = rows["model-to-model, training", "teff"]
+    assert row.n == len(values)
+    assert row.dispersion == pytest.approx(np.median([value for (value,) in values]), rel=1e-5)
+    assert row.bias is None
+
+
+def test_clusters_have_enough_probable_members_of_the_right_release(catalogue: Any) -> None:
+    rows = compare(catalogue, "clusters")
+    assert "Berkeley_1" not in {subset for subset, _ in rows}, "two members are too few"
+    first = next(iter(rows.values()))
+    assert (first.subset, first.n) == ("all clusters", len(rows) - 1)
+    assert first.status == "pass"
+    m67 = rows["NGC_2682", "feh"]
+    index = {source_id: i for i, source_id in enumerate(catalogue.sky.source_id)}
+    members = {
+        row[0]
+        for row in catalogue.connection.execute(
+            "SELECT source_id FROM survey.cluster_member WHERE cluster = 'NGC_2682'"
+        )
+    }
+    sky = catalogue.sky
+    values = [
+        sky.labels["feh"][index[i]]
+        for i in members
+        if sky.role[index[i]] != "rejected" and sky.flag_bits[index[i]] == 0
+    ]
+    assert m67.n == len(values)
+    assert m67.extra["mean"] == pytest.approx(np.mean(values), abs=1e-4)
+    assert m67.dispersion == pytest.approx(np.std(values, ddof=1), rel=1e-3)
+
+    catalogue.connection.execute("UPDATE survey.cluster_member SET gaia_release = 'dr2' WHERE cluster = 'NGC_2682'")
+    assert ("NGC_2682", "feh") not in compare(catalogue, "clusters")
+    catalogue.connection.execute("UPDATE survey.cluster_member SET proba = 0.1")
+    assert {row.status for row in compare(catalogue, "clusters").values()} == {"not run"}
+
+
+def test_limits_count_each_digit(catalogue: Any) -> None:
+    rows = compare(catalogue, "limits")
+    observed = catalogue.sky.role == "observed"
+    bits = catalogue.sky.flag_bits[observed]
+    digits = {"any": 255} | {digit.name: digit.bit for digit in FLAG_DIGITS}
+    assert all(np.any(bits & mask) for mask in digits.values()), "the seeded sky leaves a digit untested"
+    for label, mask in digits.items():
+        row = rows["observed", label]
+        assert row.n == observed.sum()
+        assert row.extra["outside"] == np.count_nonzero(bits & mask)
+        assert row.extra["fraction"] == pytest.approx(np.mean((bits & mask) != 0))
+    assert rows["training", "any"].extra["outside"] == 0
+
+
+def test_closure_recovers_the_injected_noise(catalogue: Any) -> None:
+    rows = compare(catalogue, "closure")
+    sky = catalogue.sky
+    for subset in ("training", "observed", "outside limits"):
+        mask = subsets(catalogue)[subset]
+        for label in LABELS:
+            assert_same(rows[subset, label.name], moments((sky.labels[label.name] - sky.truth[label.name])[mask]))
+    parts = [row.n for (subset, label), row in rows.items() if label == "mh" and subset.startswith("observed, S/N")]
+    assert sum(parts) == rows["observed", "mh"].n
+
+
+def test_digit_8_is_judged_by_kinds_that_training_lacks(catalogue: Any) -> None:
+    rows = compare(catalogue, "likeness")
+    sky = catalogue.sky
+    observed = sky.role == "observed"
+    odd = np.isin(sky.kind, ["hot", "m_giant"])
+    flagged = sky.flag_bits & 128 != 0
+    assert rows["completeness", "tsne"].extra["fraction"] == pytest.approx(np.mean(flagged[observed & odd]))
+    assert rows["purity", "tsne"].extra["fraction"] == pytest.approx(np.mean(odd[observed & flagged]))
+    assert {row.subset for row in rows.values() if row.extra["absent"]} == {"hot", "m_giant", "completeness"}
+    assert rows["hot", "tsne"].n == np.count_nonzero(observed & (sky.kind == "hot"))
+
+
+@pytest.mark.parametrize(
+    ("product", "comparison"),
+    [("galah", "galah"), ("k2gap", "seismic"), ("clusters", "clusters"), ("apogee", "apogee")],
+)
+def test_an_absent_survey_is_not_run_and_says_why(catalogue: Any, product: str, comparison: str) -> None:
+    catalogue.connection.execute("UPDATE production.ingest_file SET status = 'replaced' WHERE product = %s", (product,))
+    (row,) = compare(catalogue, comparison).values()
+    assert (row.status, row.n) == ("not run", 0)
+    assert row.message == f"no {product} rows were ingested"
+
+
+@pytest.mark.parametrize("comparison", ["apogee", "galah", "seismic", "clusters", "closure", "likeness", "precision"])
+def test_files_of_another_release_are_not_used(catalogue: Any, comparison: str) -> None:
+    # The comparison must not even trust the reason above: the query itself joins the ledger.
+    catalogue.connection.execute("UPDATE production.ingest_file SET release = 'dr3' WHERE product NOT LIKE 'gaia%'")
+    parameters = query_parameters(catalogue.run, CHECKS)
+    query = load(f"validation/{comparison}")
+    rows = catalogue.connection.execute(
+        query.statement, {name: parameters[name] for name in query.parameters}
+    ).fetchall()
+    assert rows == []
+
+
+def test_null_columns_and_few_stars_are_not_run(catalogue: Any) -> None:
+    catalogue.connection.execute("UPDATE survey.galah_star SET fe_h = NULL, teff = 'NaN'")
+    rows = compare(catalogue, "galah")
+    assert not any(label in ("feh", "teff") for _, label in rows)
+    assert rows["15 <= S/N <= 25", "logg"].status == "pass"
+    assert rows["15 <= S/N <= 25, [Fe/H] > -1", "all"].status == "not run", "a subset that has become empty is told"
+    catalogue.connection.execute("DELETE FROM survey.galah_star WHERE row_number > 12")
+    rows = compare(catalogue, "galah")
+    assert rows
+    assert {row.status for row in rows.values()} == {"not run"}
+
+
+def test_truth_is_never_asked_for_on_real_data(catalogue: Any) -> None:
+    run = catalogue.run
+    real = type(run)(run.run_id, run.key, run.release, load_profile("paper"), run.status)
+    rows = run_comparisons(catalogue.connection, real, CHECKS)
+    found = {row.comparison: row for row in rows}
+    assert found["closure"].message == found["likeness"].message == "only a synthetic sky has a known truth"
+    assert found["closure"].status == "not run"
+
+
+def test_without_flags_no_star_is_inside_the_limits(catalogue: Any) -> None:
+    catalogue.connection.execute("DELETE FROM production.boundary")
+    rows = compare(catalogue, "apogee")
+    assert rows["training", "teff"].status == "pass"
+    assert rows["observed", "all"].status == "not run"
+    assert compare(catalogue, "limits")["all", "all"].status == "not run"
+
+
+def spoil_labels(connection: psycopg.Connection) -> None:
+    connection.execute("UPDATE production.label SET logg = logg + 0.3")
+
+
+def spoil_sigmas(connection: psycopg.Connection) -> None:
+    for label in LABELS:
+        column = sql.Identifier(f"sigma_{label.name}")
+        connection.execute(sql.SQL("UPDATE production.label SET {c} = {c} / 2").format(c=column))
+
+
+def spoil_flags(connection: psycopg.Connection) -> None:
+    connection.execute(
+        "WITH a AS (SELECT source_id, row_number() OVER (ORDER BY source_id) AS i FROM production.boundary), "
+        "b AS (SELECT flag_boundary, flag_bits, row_number() OVER (ORDER BY md5(source_id::text)) AS i "
+        "FROM production.boundary) "
+        "UPDATE production.boundary target SET flag_boundary = b.flag_boundary, flag_bits = b.flag_bits "
+        "FROM a JOIN b USING (i) WHERE target.source_id = a.source_id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (
+            spoil_labels,
+            {(name, "logg") for name in ("apogee", "closure", "precision", "galah", "seismic", "uncertainties")},
+        ),
+        (spoil_sigmas, {("uncertainties", label.name) for label in LABELS}),
+        (spoil_flags, {("likeness", "tsne"), ("closure", "teff")}),
+    ],
+)
+def test_a_degraded_catalogue_fails_the_right_checks(
+    catalogue: Any, spoil: Callable[[psycopg.Connection], None], expected: set[tuple[str, str]]
+) -> None:
+    def failures() -> set[tuple[str, str]]:
+        rows = run_comparisons(catalogue.connection, catalogue.run, CHECKS)
+        return {(row.comparison, row.label) for row in rows if row.status == "fail"}
+
+    assert failures() == set()
+    spoil(catalogue.connection)
+    failed = failures()
+    assert failed >= expected
+    if spoil is not spoil_flags:
+        assert failed == expected
+
+
+@pytest.mark.parametrize("name", [name for name in names("validation") if not name.endswith("spectra")])
+def test_the_file_runs_as_it_stands_with_psql_variables(catalogue: Any, name: str) -> None:
+    query = load(name)
+    parameters = {**query_parameters(catalogue.run, CHECKS), "perplexity": 50}
+    text = query.text
+    for parameter in sorted(query.parameters, key=len, reverse=True):
+        value = str(parameters[parameter])
+        text = text.replace(f":'{parameter}'", f"'{value}'").replace(f":{parameter}", value)
+    with psycopg.ClientCursor(catalogue.connection) as cursor:
+        typed = cursor.execute(text).fetchall()
+    bound = catalogue.connection.execute(query.statement, {key: parameters[key] for key in query.parameters}).fetchall()
+    assert bound
+    assert sorted(map(str, typed)) == sorted(map(str, bound))
+
+
+def test_seismic_gravity_of_real_giants(catalogue: Any, real_data: Any) -> None:
+    """APOGEE minus seismic log g of APO-K2 has no bias and a robust dispersion near 0.06 above log g 2.3."""
+    import pandas as pd
+
+    table = pd.read_csv(real_data / "k2gap" / "apo_k2_catalog_7672rows.csv")
+    n = len(table)
+    assert n == 7672
+    connection, run, files = catalogue.connection, catalogue.run, catalogue.sky.files
+    for name in (
+        "production.boundary",
+        "production.label",
+        "production.sample_star",
+        "survey.apogee_star",
+        "survey.k2gap_star",
+    ):
+        connection.execute(f"DELETE FROM {name}")
+    number, ids = np.arange(1, n + 1), table["gaia_source"].to_numpy()
+    teff, logg = table["teff"].to_numpy(float), table["logg"].to_numpy(float)
+    ensemble = connection.execute("SELECT ensemble_id FROM production.ensemble").fetchone()[0]
+    release = [run.release] * n
+    star = {"run_id": np.full(n, run.run_id), "release": release, "source_id": ids}
+    copy_in(
+        connection,
+        "survey.apogee_star",
+        {
+            "file_id": np.full(n, files["apogee"]),
+            "row_number": number,
+            "apogee_id": table["apogee"].tolist(),
+            "gaiaedr3_source_id": ids,
+            "teff": teff,
+            "logg": logg,
+        },
+    )
+    copy_in(
+        connection,
+        "survey.k2gap_star",
+        {
+            "file_id": np.full(n, files["k2gap"]),
+            "row_number": number,
+            "epic": table["epic"].to_numpy(),
+            "gaia_source": ids,
+            "teff": teff,
+            "numax": table["numax"].to_numpy(float),
+            "numax_err": table["numax_err"].to_numpy(float),
+        },
+    )
+    copy_in(
+        connection,
+        "production.sample_star",
+        {**star, "role": ["training"] * n, "apogee_file_id": np.full(n, files["apogee"]), "apogee_row": number},
+    )
+    labels = {f"{part}{label.name}": np.ones(n) for label in LABELS for part in ("", "e", "sigma_")}
+    labels |= {"teff": teff, "logg": logg}
+    copy_in(
+        connection,
+        "production.label",
+        {**star, "ensemble_id": np.full(n, ensemble), "n_members": np.ones(n, int), **labels},
+    )
+    found = compare(catalogue, "seismic")
+    rows = [found[f"APOGEE, training, {range_}", "logg"] for range_ in ("2.3 <= log g <= 2.6", "log g > 2.6")]
+    seismic = 4.44 + np.log10(table["numax"] / 3090) + 0.5 * np.log10(table["teff"] / 5777)
+    expected = moments((table["logg"] - seismic).to_numpy()[seismic > 2.3])
+    assert expected.n == sum(row.n for row in rows) == 6495
+    bias = sum(row.n * row.bias for row in rows) / expected.n
+    assert bias == pytest.approx(expected.bias, abs=1e-4)
+    assert abs(bias) < 0.01
+    assert expected.robust_dispersion == pytest.approx(0.06, abs=0.005)
+    assert [row.robust_dispersion for row in rows] == pytest.approx([0.06, 0.06], abs=0.01)
