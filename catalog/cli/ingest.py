@@ -15,7 +15,14 @@ __all__ = ["ingest"]
     help="Survey product of the given files, for instance rvs_mean_spectrum  [default: name of their folder]",
 )
 @click.option("--release", "release_tag", help="Name under which the rows are kept  [default: that of the profile]")
-@click.option("--profile", "profile_name", default="paper", show_default=True, metavar="NAME|FILE", help="Profile that names the release.")
+@click.option(
+    "--profile",
+    "profile_name",
+    default="paper",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Profile that names the release.",
+)
 @click.option("--replace", is_flag=True, help="Let a file take the place of one with the same name and other content.")
 def ingest(
     paths: tuple[Path, ...], product: str | None, release_tag: str | None, profile_name: str, replace: bool

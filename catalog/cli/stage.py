@@ -48,7 +48,8 @@ mock = stage_command(
     "mock",
     """Write the synthetic surveys of a profile.
 
-    The files have the archives' own formats and lie in the data folder under surveys/. Same size and seed, same bytes.""",
+    The files have the archives' own formats and lie in the data folder under surveys/. Same size and seed, same
+    bytes.""",
 )
 sample = stage_command(
     "sample",
