@@ -163,10 +163,8 @@ def test_a_stopped_labelling_goes_on_after_the_last_page(
     # A star that is no longer in the samples: all is done anew.
     gone = int(np.flatnonzero(sky.role == "observed")[0])
     assert gone < 25
-    connection.execute(
-        "UPDATE production.sample_star SET role = 'rejected', cut = 'x' WHERE source_id = %s",
-        (int(sky.source_id[gone]),),
-    )
+    statement = "UPDATE production.sample_star SET role = 'rejected', cut = 'x' WHERE source_id = %s"
+    connection.execute(statement, (int(sky.source_id[gone]),))
     connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[49]),))
     result = predict_labels(connection, run, settings)
     assert result.counts["labelled"] == 59

@@ -13,7 +13,7 @@ from catalog.ensemble.training import DivergedError, TrainedMember, TrainingArra
 from catalog.ensemble.worker import ATTEMPTS, member_files, train_and_save
 from catalog.errors import RvscatError
 from catalog.profiles.model import NetworkSettings, TrainingSettings
-from tests.ensemble.conftest import SMALL
+from tests.ensemble.conftest import SMALL, untrained
 
 FEW = TrainingSettings(max_epochs=1, batch_size=20, learning_rate=1e-3)
 
@@ -77,11 +77,10 @@ def test_patience_ends_the_training_and_plateaus_lower_the_rate(arrays: Training
 
 @quiet()
 def test_same_seed_same_weights(arrays: TrainingArrays) -> None:
-    first, again, other = (
-        weights_sha256(train_member(arrays, 0, seed, SMALL, FEW, ignore).network.get_weights()) for seed in (7, 7, 8)
+    first, again = (
+        weights_sha256(train_member(arrays, 0, 7, SMALL, FEW, ignore).network.get_weights()) for _ in range(2)
     )
     assert first == again
-    assert first != other
 
 
 @quiet()
@@ -120,7 +119,7 @@ def test_a_diverging_member_is_told_and_trained_with_the_next_seed(arrays: Train
         seeds.append(seed)
         if len(seeds) == 1:
             raise DivergedError("the loss of epoch 2 is inf")
-        return train_member(data, split, seed, *settings)
+        return untrained(data, split, seed, *settings)
 
     events: list[dict[str, Any]] = []
     plan = MemberPlan(3, 1, 1)
@@ -147,7 +146,7 @@ def test_a_member_that_always_diverges_is_given_up(arrays: TrainingArrays, tmp_p
 def test_saved_network_predicts_what_the_trained_one_did(arrays: TrainingArrays, tmp_path: Path) -> None:
     import keras
 
-    record = train_and_save(tmp_path, MemberPlan(0, 0, 0), arrays, SMALL, FEW, ignore)
+    record = train_and_save(tmp_path, MemberPlan(0, 0, 0), arrays, SMALL, FEW, ignore, untrained)
     network_file, _, prediction_file = member_files(tmp_path, 0)
     # Plain Keras reads the file, without any code of ours.
     loaded = keras.saving.load_model(network_file, compile=False, safe_mode=True)

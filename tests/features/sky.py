@@ -29,7 +29,7 @@ class Sky:
 
 
 def make_sky(n: int = 60, n_observed: int = 20, seed: int = 1, n_pixels: int = N_PIXELS) -> Sky:
-    """Stars whose line depths, colours and coefficients depend on their labels; the last `n_observed` are unlabelled."""
+    """Stars whose lines, colours and coefficients depend on their labels; `n_observed` of them are not for training."""
     rng = np.random.default_rng(seed)
     unit = rng.random((n, 4))
     labels = np.column_stack(
