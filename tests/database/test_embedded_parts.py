@@ -55,6 +55,7 @@ def in_place(folder: Path) -> Place:
 @pytest.mark.parametrize(
     "text",
     ["", "garbage\n", "0\n", "-7\n/somewhere\n", "99999999999999999999\n", f"{os.getpid()}\n/somewhere\n1\n5432\n"],
+    ids=["empty", "garbage", "zero", "negative", "too large", "a process that is no server"],
 )
 def test_a_file_that_names_no_server_of_this_folder_finds_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "postmaster.pid").write_text(text)
