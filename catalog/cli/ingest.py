@@ -42,7 +42,8 @@ def ingest(
     from catalog.surveys.ingest import ingest_path
 
     if not paths:
-        perform("ingest", profile_name, None)
+        if perform("ingest", profile_name, None).counts.get("files_refused"):
+            raise click.exceptions.Exit(1)
         return
     profile, settings, console = load_profile(profile_name), load_settings(), Console(highlight=False)
     refused = 0

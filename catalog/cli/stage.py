@@ -1,14 +1,18 @@
 """Commands that do one stage of a run: each thin, all alike."""
 
 from inspect import cleandoc
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
 
+if TYPE_CHECKING:
+    from catalog.database.ledger import StageResult
+
 __all__ = ["flag", "mock", "predict", "sample", "stage_command", "train", "validate"]
 
 
-def perform(name: str, profile_name: str | None, run_id: int | None) -> None:
+def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageResult":
     """Do stage `name` of the run of a profile, of run `run_id`, or of the latest run."""
     from catalog import stages
     from catalog.cli.display import StageDisplay
@@ -25,7 +29,8 @@ def perform(name: str, profile_name: str | None, run_id: int | None) -> None:
             run = ledger.find_run(connection, run_id)
         display = StageDisplay(run.profile, [stages.find_stage(name)], console)
         with ledger.exclusive(connection, run), display.showing():
-            stages.run_stage(connection, run, name, settings, display)
+            _, result = stages.run_stage(connection, run, name, settings, display)
+    return result
 
 
 def stage_command(name: str, text: str) -> click.Command:

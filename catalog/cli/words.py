@@ -1,5 +1,6 @@
 """Numbers, times and results as people say them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,11 @@ def stage_words(stage: str, counts: Mapping[str, Any]) -> str:
     counts : mapping
         As the stage returned them.
     """
-    parts = [f"{thousands(counts[key])} {words}" for key, words in _SAID[stage] if counts.get(key)]
+    parts = [f"{thousands(counts[key])} {_of(counts[key], words)}" for key, words in _SAID[stage] if counts.get(key)]
     if stage == "publish" and counts.get("version"):
         parts.insert(0, f"version {counts['version']}")
     return ", ".join(parts)
+
+
+def _of(count: float, words: str) -> str:
+    return re.sub(r"\b(file|row|check|member|star)s\b", r"\1", words) if count == 1 else words

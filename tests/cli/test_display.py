@@ -83,4 +83,5 @@ def test_words() -> None:
     assert stage_words("sample", {"training": 1000, "spectra": 4000, "rejected": 0, "crossmatched": 7}) == (
         "4\u202f000 spectra, 1\u202f000 training"
     )
+    assert stage_words("ingest", {"files_read": 1, "files_refused": 2}) == "1 file read, 2 files refused"
     assert stage_words("publish", {"rows": 12, "version": 3}) == "version 3, 12 rows"
