@@ -1,5 +1,8 @@
 """The summary that closes a run: what a person wants to know, and what to try next."""
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -131,7 +134,9 @@ def _next_commands(connection: Connection, run: Run) -> list[str]:
         "SELECT TOP 5 sourceid, teff, sigma_teff, logg, mh, alpham "
         "FROM catalogue.rvs_cnn WHERE flag_boundary = '00000000' ORDER BY mh"
     )
-    commands = [f'rvscat query "{adql}"']
+    # As it was called here: an environment that is not activated is not on the path.
+    program = "rvscat" if shutil.which("rvscat") else os.path.relpath(sys.argv[0])
+    commands = [f'{program} query "{adql}"']
     if row is not None:
-        commands.append(f"rvscat explain {row[0]}")
-    return [*commands, "rvscat status"]
+        commands.append(f"{program} explain {row[0]}")
+    return [*commands, f"{program} status"]
