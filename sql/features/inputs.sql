@@ -14,7 +14,11 @@ JOIN survey.xp_coefficients AS x ON x.release = :'release' AND x.source_id = s.s
 JOIN survey.gaia_source AS g ON g.release = :'release' AND g.source_id = s.source_id
 WHERE s.run_id = :run_id
   AND s.role = ANY (CAST(:'roles' AS text[]))
+  -- The same range for each table: the planner does not carry it through a join, and partitions are ranges.
   AND s.source_id > :after AND s.source_id <= :upto
+  AND r.source_id > :after AND r.source_id <= :upto
+  AND x.source_id > :after AND x.source_id <= :upto
+  AND g.source_id > :after AND g.source_id <= :upto
   AND octet_length(r.flux) = :flux_bytes
   AND octet_length(x.bp_coefficients) = :bp_bytes
   AND octet_length(x.rp_coefficients) = :rp_bytes

@@ -1,0 +1,44 @@
+"""Prefect's settings: in our data folder, telling nobody, and what the user has set stays."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from catalog.settings import Settings
+from flows.environment import prepare
+
+NAMES = (
+    "PREFECT_HOME",
+    "PREFECT_SERVER_ANALYTICS_ENABLED",
+    "DO_NOT_TRACK",
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS",
+    "PREFECT_LOGGING_LEVEL",
+    "PREFECT_SERVER_LOGGING_LEVEL",
+)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NAMES:
+        # Set first, so that what `prepare` sets is taken back afterwards.
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+def test_prefect_lives_in_our_home_and_tells_nobody(tmp_path: Path) -> None:
+    prepare(Settings(home=tmp_path / "new"))
+    assert Path(os.environ["PREFECT_HOME"]) == tmp_path / "new" / "prefect"
+    assert Path(os.environ["PREFECT_HOME"]).is_dir()
+    assert os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] == "false"
+    assert os.environ["DO_NOT_TRACK"] == "1"
+
+
+def test_what_the_user_has_set_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "mine"))
+    monkeypatch.setenv("PREFECT_LOGGING_LEVEL", "DEBUG")
+    prepare(Settings(home=tmp_path / "new"), verbose=True)
+    assert os.environ["PREFECT_HOME"] == str(tmp_path / "mine")
+    assert os.environ["PREFECT_LOGGING_LEVEL"] == "DEBUG"
+    assert os.environ["PREFECT_SERVER_LOGGING_LEVEL"] == "WARNING"
