@@ -7,9 +7,13 @@ instance, the flows report to that server.
 import os
 from pathlib import Path
 
+import psutil
+
 from catalog.settings import Settings
 
-__all__ = ["prepare"]
+__all__ = ["end_orphans", "prepare"]
+
+_OWNER = "RVSCAT_FLOW_PROCESS"
 
 
 def prepare(settings: Settings, verbose: bool = False) -> None:
@@ -31,7 +35,44 @@ def prepare(settings: Settings, verbose: bool = False) -> None:
         "PREFECT_LOGGING_LEVEL": "INFO" if verbose else "CRITICAL",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING" if verbose else "CRITICAL",
     }
+    end_orphans(settings)
+    # The server that Prefect starts inherits this: a later run sees whose it was.
+    os.environ[_OWNER] = str(os.getpid())
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     # Prefect's server loops until its time is over when its folder does not exist.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+def end_orphans(settings: Settings) -> int:
+    """End servers that Prefect started for a run which was killed before it could end them.
+
+    Parameters
+    ----------
+    settings : Settings
+        Only servers of this data folder are looked at.
+
+    Returns
+    -------
+    int
+        How many there were.
+    """
+    orphans = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+        except psutil.Error:
+            continue  # ended meanwhile, or another user's
+        owner = environment.get(_OWNER, "")
+        if (
+            "PREFECT__SERVER_EPHEMERAL" in environment
+            and environment.get("PREFECT_HOME") == str(settings.home / "prefect")
+            and owner.isdigit()
+            and not psutil.pid_exists(int(owner))
+        ):
+            process.terminate()
+            orphans.append(process)
+    _, alive = psutil.wait_procs(orphans, timeout=5)
+    for process in alive:
+        process.kill()
+    return len(orphans)

@@ -1,14 +1,17 @@
 """Prefect's settings: in our data folder, telling nobody, and what the user has set stays."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from catalog.settings import Settings
-from flows.environment import prepare
+from flows.environment import end_orphans, prepare
 
 NAMES = (
+    "RVSCAT_FLOW_PROCESS",
     "PREFECT_HOME",
     "PREFECT_SERVER_ANALYTICS_ENABLED",
     "DO_NOT_TRACK",
@@ -42,3 +45,36 @@ def test_what_the_user_has_set_stays(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert os.environ["PREFECT_HOME"] == str(tmp_path / "mine")
     assert os.environ["PREFECT_LOGGING_LEVEL"] == "DEBUG"
     assert os.environ["PREFECT_SERVER_LOGGING_LEVEL"] == "WARNING"
+
+
+def test_servers_of_killed_runs_are_ended_and_no_others(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    servers = {}
+    for name, owner, folder in (
+        ("orphan", ended.pid, home),
+        ("in use", os.getpid(), home),
+        ("elsewhere", ended.pid, tmp_path / "other"),
+    ):
+        environment = {
+            **os.environ,
+            "PREFECT__SERVER_EPHEMERAL": "1",
+            "PREFECT_HOME": str(folder / "prefect"),
+            "RVSCAT_FLOW_PROCESS": str(owner),
+        }
+        servers[name] = subprocess.Popen(
+            [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"],
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        assert servers[name].stdout.readline()
+    try:
+        assert end_orphans(Settings(home=home)) == 1
+        assert servers["orphan"].poll() is not None
+        assert servers["in use"].poll() is None
+        assert servers["elsewhere"].poll() is None
+    finally:
+        for server in servers.values():
+            server.kill()
+            server.communicate()
