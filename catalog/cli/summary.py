@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
@@ -135,7 +136,8 @@ def _next_commands(connection: Connection, run: Run) -> list[str]:
         "FROM catalogue.rvs_cnn WHERE flag_boundary = '00000000' ORDER BY mh"
     )
     # As it was called here: an environment that is not activated is not on the path.
-    program = "rvscat" if shutil.which("rvscat") else os.path.relpath(sys.argv[0])
+    called = Path(sys.argv[0])
+    program = os.path.relpath(called) if called.name == "rvscat" and not shutil.which("rvscat") else "rvscat"
     commands = [f'{program} query "{adql}"']
     if row is not None:
         commands.append(f"{program} explain {row[0]}")

@@ -66,9 +66,16 @@ def test_a_process_with_the_number_but_other_data_is_not_the_server(tmp_path: Pa
     mine, other = tmp_path / "mine", tmp_path / "other"
     mine.mkdir()
     other.mkdir()
-    command = [sys.executable, "-c", "import time; time.sleep(60)", "-D"]
-    with subprocess.Popen([*command, str(other)]) as somebody, subprocess.Popen([*command, str(mine)]) as ours:
+    command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)", "-D"]
+    with (
+        subprocess.Popen([*command, str(other)], stdout=subprocess.PIPE) as somebody,
+        subprocess.Popen([*command, str(mine)], stdout=subprocess.PIPE) as ours,
+    ):
         try:
+            # A process that is just being started has no command line yet.
+            for process in (somebody, ours):
+                assert process.stdout is not None
+                assert process.stdout.readline()
             lines = [str(mine), "1", "5432", str(tmp_path / "run"), "", "1 2", "ready   "]
             (mine / "postmaster.pid").write_text("\n".join([str(somebody.pid), *lines]))
             assert find_postmaster(mine) is None
