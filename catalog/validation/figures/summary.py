@@ -30,7 +30,7 @@ def summary(data: FigureData) -> Figure:
     )
     annotate(
         axes,
-        f"{int(good.sum()):,} stars inside the limits\n{int(stars.training.sum()):,} of them in the training sample",
+        f"{int(stars.training.sum()):,} training stars\n{int(stars.observed.sum()):,} observed stars inside the limits",
         size=9,
     )
     upper, lower = middle.subplots(2, 1)
