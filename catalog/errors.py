@@ -13,6 +13,7 @@ __all__ = [
     "QueryError",
     "RvscatError",
     "SampleError",
+    "TrainingError",
 ]
 
 
@@ -63,3 +64,7 @@ class NotFoundError(RvscatError, LookupError):
 
 class QueryError(RvscatError, ValueError):
     """An ADQL query is malformed or asks for what the service does not allow."""
+
+
+class TrainingError(RvscatError, RuntimeError):
+    """A training process ended before its work was done."""

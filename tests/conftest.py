@@ -19,7 +19,7 @@ from catalog.settings import Settings
 
 @pytest.fixture(scope="session")
 def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a PostgreSQL server: RVSCAT_DATABASE_URL, or an embedded one of this session."""
+    """URL of a PostgreSQL server: RVSCAT_DATABASE_URL, or an embedded one that lasts as long as the tests."""
     if url := os.environ.get("RVSCAT_DATABASE_URL"):
         yield url
         return

@@ -121,7 +121,7 @@ def url(masked: bool) -> None:
     \b
     Example:
       psql "$(rvscat db url)"
-    """  # noqa: D301  click wants the control character itself
+    """
     found = _url(load_settings())
     click.echo(mask_password(found) if masked else found)
 
@@ -137,7 +137,7 @@ def psql(arguments: tuple[str, ...]) -> None:
     \b
     Example:
       rvscat db psql -c "SELECT count(*) FROM catalogue.rvs_cnn"
-    """  # noqa: D301
+    """
     settings = load_settings()
     program = embedded.psql_program(settings)
     environment, rest = embedded.client_environment(_url(settings), complete=not settings.database_url)

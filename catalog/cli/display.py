@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
@@ -114,7 +114,7 @@ class StageDisplay(Listener):
             mark = {"waiting": "[dim]·[/]", "running": "[cyan]▸[/]", "done": "[green]✔[/]", "skipped": "[green]✔[/]"}[
                 state
             ]
-            words: Text | ProgressBar | str = Text(self._words.get(stage.name, ""), overflow="ellipsis", no_wrap=True)
+            words: RenderableType = Text(self._words.get(stage.name, ""), overflow="ellipsis", no_wrap=True)
             spent = ""
             if state == "running":
                 bar = Table.grid(padding=(0, 1))
@@ -122,7 +122,7 @@ class StageDisplay(Listener):
                     ProgressBar(total=1.0, completed=self._fraction, width=24),
                     Text(f"{self._fraction:4.0%} {self._words.get(stage.name, '')}", overflow="ellipsis", no_wrap=True),
                 )
-                words = bar  # type: ignore[assignment]
+                words = bar
                 spent = duration(time.monotonic() - self._began)
             elif state == "done":
                 spent = duration(self._spent[stage.name])

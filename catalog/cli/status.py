@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -48,8 +49,9 @@ def status(run_id: int | None, notes: bool, as_json: bool) -> None:
             console.print(f"{row['name']}: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
-def _plain(value: object) -> Any:
-    return value.isoformat() if isinstance(value, datetime) else float(value)  # type: ignore[arg-type]
+def _plain(value: datetime | Decimal) -> str | float:
+    """Return what JSON has no type for: times of the ledger, and sums of whole numbers."""
+    return value.isoformat() if isinstance(value, datetime) else float(value)
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -15,7 +15,9 @@ from catalog.cli.words import thousands
 from catalog.database.ledger import Run
 from catalog.database.queries import load
 from catalog.metadata import LABELS
+from catalog.releases import load_release
 from catalog.settings import Settings
+from catalog.validation.checks import paper_dispersions
 
 __all__ = ["print_summary"]
 
@@ -28,7 +30,6 @@ _COMPARED = (
     ("apogee", "observed", "APOGEE, observed"),
     ("apogee", "observed, 15 <= S/N <= 25", "APOGEE, observed, S/N 15–25"),
 )
-_PAPER = {"teff": 59.0, "logg": 0.11, "mh": 0.07, "alpham": 0.04, "feh": 0.07}
 
 
 def print_summary(console: Console, connection: Connection, run: Run, settings: Settings) -> None:
@@ -104,10 +105,11 @@ def _dispersions(connection: Connection, run: Run) -> Table:
         if values:
             stars = max(n for n, _ in values.values())
             table.add_row(words, thousands(stars), *(_number(label.name, values) for label in LABELS))
+    paper, paper_stars = paper_dispersions(), load_release(run.profile.release).expected.training
     table.add_row(
         "[dim]APOGEE, training, paper[/]",
-        "[dim]44\u202f780[/]",
-        *(f"[dim]{_PAPER[label.name]:g}[/]" for label in LABELS),
+        f"[dim]{thousands(paper_stars) if paper_stars else ''}[/]",
+        *(f"[dim]{paper[label.name]:g}[/]" for label in LABELS),
     )
     return table
 

@@ -97,7 +97,7 @@ def _decode(block: bytes, record: np.dtype, fields: Mapping[str, Field]) -> dict
         raise DatabaseError(f"A row of the result has a null or an array of another length than {_describe(fields)}.")
     rows = np.frombuffer(block, dtype=record)
     for name in fields:
-        expected = record.fields[name][0].itemsize  # type: ignore[index]
+        expected = record[name].itemsize
         if (rows[f"{name}__length"] != expected).any() or (rows["n_fields"] != len(fields)).any():
             raise DatabaseError(
                 f"A row of the result has a null or an array of another length than {_describe(fields)}."

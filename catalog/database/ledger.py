@@ -17,6 +17,7 @@ from psycopg import Connection
 from psycopg.types.json import Json, Jsonb
 
 from catalog import __version__
+from catalog.database.queries import load
 from catalog.database.usage import Usage
 from catalog.errors import DatabaseError, NotFoundError
 from catalog.profiles import Profile
@@ -326,9 +327,5 @@ def _close(
 
 def stages(connection: Connection, run: Run) -> list[StageRecord]:
     """Return all stage records of `run`, oldest first."""
-    rows = connection.execute(
-        "SELECT name, status, started_at, wall_s, cpu_s, peak_mb, counts, notes, message "
-        "FROM production.stage WHERE run_id = %s ORDER BY stage_id",
-        (run.run_id,),
-    ).fetchall()
+    rows = connection.execute(load("status/stages").statement, {"run_id": run.run_id}).fetchall()
     return [StageRecord(*row) for row in rows]

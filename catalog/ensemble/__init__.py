@@ -4,7 +4,6 @@ Importing this package loads neither Keras nor its backend: that happens when a 
 """
 
 from catalog.ensemble.artefact import Manifest, MemberRecord, read_training, verify_artefact
-from catalog.ensemble.pool import TrainingError
 from catalog.ensemble.prediction import Ensemble, combine, load_ensemble
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
 
@@ -13,7 +12,6 @@ __all__ = [
     "Ensemble",
     "Manifest",
     "MemberRecord",
-    "TrainingError",
     "combine",
     "load_ensemble",
     "overall_sigma",

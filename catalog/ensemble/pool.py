@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from catalog.ensemble.splits import MemberPlan
-from catalog.errors import RvscatError
+from catalog.errors import RvscatError, TrainingError
 
-__all__ = ["TrainingError", "train_members"]
+__all__ = ["train_members"]
 
 _WORKER = "catalog.ensemble.worker"
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
@@ -28,10 +28,6 @@ _LOG_LINES = 5
 _PATIENCE_S = 5.0
 
 OnEvent = Callable[[dict[str, Any]], None]
-
-
-class TrainingError(RvscatError, RuntimeError):
-    """A training process ended before its work was done."""
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from catalog.errors import ConfigurationError
 from catalog.validation.results import Result, Status, format_value
 
-__all__ = ["Check", "Checks", "Comparison", "Range", "judge", "load_checks"]
+__all__ = ["Check", "Checks", "Comparison", "Range", "judge", "load_checks", "paper_dispersions"]
 
 _RANK: dict[Status, int] = {"info": 0, "pass": 1, "warn": 2, "fail": 3, "not run": 4}
 
@@ -105,6 +105,19 @@ class Checks(_Model):
         return {
             name: value for comparison in self.comparisons.values() for name, value in comparison.parameters.items()
         }
+
+
+def paper_dispersions() -> dict[str, float]:
+    """Return the paper's dispersions of CNN - APOGEE for its training sample (Sect. 3.3), by label.
+
+    They are the shipped ones: a user's thresholds do not change what the paper states.
+
+    Returns
+    -------
+    dict of str to float
+        In K for ``teff``, in dex for the others.
+    """
+    return next(check.paper for check in load_checks().comparisons["apogee"].checks if check.subset == "training")
 
 
 def load_checks(override: Path | None = None) -> Checks:

@@ -15,11 +15,11 @@ import pytest
 from catalog.ensemble import pool
 from catalog.ensemble.artefact import MemberRecord
 from catalog.ensemble.backend import quiet
-from catalog.ensemble.pool import TrainingError, train_members
+from catalog.ensemble.pool import train_members
 from catalog.ensemble.splits import MemberPlan
 from catalog.ensemble.training import TrainingArrays, train_member, weights_sha256
 from catalog.ensemble.worker import member_files
-from catalog.errors import RvscatError
+from catalog.errors import RvscatError, TrainingError
 from catalog.profiles.model import TrainingSettings
 from tests.ensemble.conftest import SMALL
 

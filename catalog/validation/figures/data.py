@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from catalog.database.ledger import Run
 from catalog.database.queries import load
 from catalog.releases import load_release
-from catalog.validation.checks import Checks, load_checks
+from catalog.validation.checks import Checks, paper_dispersions
 from catalog.validation.comparisons import query_parameters
 from catalog.validation.results import Result
 from catalog.validation.stars import Stars, fetch_map, fetch_stars
@@ -70,17 +70,12 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
         stars=stars,
         results=results,
         wavelength=load_release(run.profile.release).rvs.wavelength,
-        paper=_paper(),
+        paper=paper_dispersions(),
         likeness=fetch_map(connection, run.run_id, PERPLEXITY),
         members=members,
         spectra=_spectra(connection, run, [int(stars["source_id"][row]) for _, row in examples]),
         examples=examples,
     )
-
-
-def _paper() -> Mapping[str, float]:
-    """Return the shipped training dispersions: a user's thresholds do not change what the paper states."""
-    return next(check.paper for check in load_checks().comparisons["apogee"].checks if check.subset == "training")
 
 
 def _spectra(connection: Connection, run: Run, source_ids: list[int]) -> dict[int, np.ndarray]:

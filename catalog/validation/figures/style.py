@@ -115,8 +115,8 @@ def look() -> Iterator[None]:
     """Draw with the report's style, whatever a user's matplotlibrc says."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        for name, value in _LOOK.items():
-            mpl.rcParams[name] = value  # type: ignore[index]
+        # matplotlib types its names as one Literal of all of them, which no table of ours can be.
+        mpl.rcParams.update(_LOOK)  # type: ignore[arg-type]
         yield
 
 
