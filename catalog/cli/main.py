@@ -16,8 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, one line for the overview); modules are imported when their command is used.
     "run": ("catalog.cli.run", "Build a whole catalogue, from survey files to ADQL."),
     "mock": ("catalog.cli.stage", "Write the synthetic surveys of a profile."),
+    "fetch": ("catalog.cli.fetch", "Download surveys from their archives."),
     "ingest": ("catalog.cli.ingest", "Read survey files into the database."),
-    "sample": ("catalog.cli.stage", "Crossmatch and apply the quality cuts."),
+    "resample": ("catalog.cli.resample", "Bring RVS spectra onto the pixel grid of a release."),
+    "sample": ("catalog.cli.sample", "Crossmatch and apply the quality cuts."),
     "train": ("catalog.cli.stage", "Train the ensemble of networks."),
     "predict": ("catalog.cli.stage", "Predict labels and uncertainties."),
     "flag": ("catalog.cli.stage", "Compute the 8-digit flag_boundary."),

@@ -9,7 +9,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from catalog.database.ledger import StageResult
 
-__all__ = ["flag", "mock", "predict", "sample", "stage_command", "train", "validate"]
+__all__ = ["flag", "mock", "perform", "predict", "stage_command", "train", "validate"]
 
 
 def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageResult":
@@ -19,14 +19,18 @@ def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageRe
     from catalog.database import ledger
     from catalog.database.connection import connect
     from catalog.profiles import load_profile
+    from catalog.releases import load_release
     from catalog.settings import load_settings
 
     settings, console = load_settings(), Console()
+    profile = load_profile(profile_name) if profile_name is not None else None
+    if profile is not None:
+        # A release that cannot be used is an error before a run of it begins.
+        load_release(profile.release)
     with connect(settings) as connection:
-        if profile_name is not None:
-            run = ledger.open_run(connection, load_profile(profile_name))
-        else:
-            run = ledger.find_run(connection, run_id)
+        run = ledger.open_run(connection, profile) if profile is not None else ledger.find_run(connection, run_id)
+        if warning := load_release(run.profile.release).warning:
+            console.print(f"Note: {warning}", style="yellow", soft_wrap=True, markup=False, highlight=False)
         display = StageDisplay(run.profile, [stages.find_stage(name)], console)
         with ledger.exclusive(connection, run), display.showing():
             _, result = stages.run_stage(connection, run, name, settings, display)
@@ -55,13 +59,6 @@ mock = stage_command(
 
     The files have the archives' own formats and lie in the data folder under surveys/. Same size and seed, same
     bytes.""",
-)
-sample = stage_command(
-    "sample",
-    """Crossmatch the surveys and apply the quality cuts.
-
-    Every star with an RVS spectrum becomes a training star, an observed star, or a rejected one with the first cut that
-    it failed (sql/selection).""",
 )
 train = stage_command(
     "train",

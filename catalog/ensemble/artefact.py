@@ -167,10 +167,10 @@ def verify_artefact(path: Path, grid: PixelGrid | None = None) -> Manifest:
             f"The ensemble {path} gives the labels {', '.join(manifest.labels)}; {', '.join(labels)} are expected.",
             _AGAIN,
         )
-    if grid is not None and _axis(grid) != _axis(manifest.grid):
+    if grid is not None and grid.axis != manifest.grid.axis:
         raise ArtefactError(
-            f"The ensemble {path} was trained on {_words(manifest.grid)}; the spectra have {_words(grid)}.",
-            "Use an ensemble that was trained on this release.",
+            f"The ensemble {path} was trained on {manifest.grid}; the spectra have {grid}.",
+            "Use an ensemble that was trained on this release, or bring the spectra onto its grid: `rvscat resample`.",
         )
     return manifest
 
@@ -222,11 +222,3 @@ def _read_manifest(path: Path) -> Manifest:
         if isinstance(error, ArtefactError):
             raise
         raise ArtefactError(f"{path / _MANIFEST} cannot be read: {error}", _AGAIN) from error
-
-
-def _axis(grid: PixelGrid) -> tuple[float | int | str, ...]:
-    return grid.start, grid.step, grid.n_pixels, grid.medium, grid.frame
-
-
-def _words(grid: PixelGrid) -> str:
-    return f"{grid.n_pixels} pixels of {grid.step:g} nm from {grid.start:g} nm ({grid.medium})"

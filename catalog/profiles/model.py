@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from catalog.errors import ConfigurationError, NotFoundError
 
 __all__ = [
+    "CrossmatchSettings",
     "LikenessSettings",
     "LimitSettings",
     "MockSettings",
     "NetworkSettings",
+    "PredictionSettings",
     "Profile",
     "PublishSettings",
     "TrainingSettings",
@@ -42,6 +44,15 @@ class MockSettings(_Model):
     n_files: int = Field(default=8, ge=1)
     """HEALPix-range files of each Gaia product."""
     seed: int = 2024
+
+
+class CrossmatchSettings(_Model):
+    """How stars of other surveys are found in Gaia by their positions."""
+
+    k2_epoch: float = 2000.0
+    """Epoch of the positions in K2 catalogues, Julian year: the EPIC was made from J2000 catalogues."""
+    k2_radius: float = Field(default=3.0, gt=0.0)
+    """Largest separation, arcsec; some K2 catalogues round positions to 3.6 arcsec."""
 
 
 class NetworkSettings(_Model):
@@ -83,6 +94,13 @@ class TrainingSettings(_Model):
     plateau_patience: int = 5
     plateau_min_learning_rate: float = 1e-6
     min_training_stars: int = 40
+
+
+class PredictionSettings(_Model):
+    """How labels are computed: the labels are the same, the time is not."""
+
+    runtime: Literal["auto", "compiled", "openvino", "onnxruntime", "jax", "keras"] = "auto"
+    """See `catalog.ensemble.runtimes`; ``auto`` is the fastest one that is installed."""
 
 
 class UncertaintySettings(_Model):
@@ -129,8 +147,10 @@ class Profile(_Model):
     description: str
     release: str = "dr3"
     mock: MockSettings | None = None
+    crossmatch: CrossmatchSettings = CrossmatchSettings()
     network: NetworkSettings = NetworkSettings()
     training: TrainingSettings = TrainingSettings()
+    prediction: PredictionSettings = PredictionSettings()
     uncertainty: UncertaintySettings = UncertaintySettings()
     limits: LimitSettings = LimitSettings()
     likeness: LikenessSettings = LikenessSettings()
@@ -148,7 +168,7 @@ class Profile(_Model):
     @property
     def key(self) -> str:
         """Hash of everything that can change the catalogue."""
-        text = self.model_dump_json(exclude={"description", "expected_seconds"})
+        text = self.model_dump_json(exclude={"description", "expected_seconds", "prediction"})
         return hashlib.sha256(text.encode()).hexdigest()
 
 

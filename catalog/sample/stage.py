@@ -13,6 +13,7 @@ from catalog.database.queries import load
 from catalog.errors import SampleError
 from catalog.progress import Progress, silent
 from catalog.releases import Release, load_release
+from catalog.sample.crossmatch import match_surveys
 from catalog.sample.funnel import FunnelStep, write_funnel
 from catalog.sample.matches import Match, survey_matches
 from catalog.sample.parameters import cut_parameters
@@ -86,8 +87,11 @@ def select_samples(
     progress(3, 5, "counting what each cut took out")
     steps = write_funnel(connection, run.run_id, parameters)
     duplicates = connection.execute(load("selection/apogee_duplicates").statement, {"release": run.release}).fetchall()
+    crossmatch = match_surveys(connection, run)
     progress(4, 5, "checking the samples")
     result = _result(steps, matches, duplicates)
+    result.counts.update(crossmatch.counts)
+    result.notes.extend(crossmatch.notes)
     if run.profile.mock is None:
         result.notes.extend(_compare_with_paper(result.counts, release))
     connection.execute("ANALYZE production.sample_star")

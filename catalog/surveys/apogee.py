@@ -1,8 +1,10 @@
 """APOGEE DR17 ``allStar`` and ``allStarLite``: the labels to train on.
 
-Names and types of allStarLite were seen in a real file; the sentinels 0 (no Gaia match) and -9999 in
-readers of others, NaN for missing labels in the real file. ASPCAPFLAG has 64 bits: bit 41 occurs.
-A star may have several rows: which one counts is decided by the selection, not here.
+Names and types of allStarLite were seen in a real file [file]; those of allStar, which has array columns beside
+them and two small tables after its first, in a published schema [code]. The sentinels 0 (no Gaia match) and -9999
+are known from readers of others [code], NaN for missing labels from the real file. ASPCAPFLAG has 64 bits: bit 41
+occurs. A star may have several rows, which APOGEE marks by EXTRATARG bit 4 (not verified): which one counts is
+decided by sql/selection/apogee_match.sql, not here, and not by that bit.
 """
 
 import numpy as np

@@ -25,6 +25,12 @@ class SurveyBatch:
     def __len__(self) -> int:
         return len(self.row_number)
 
+    @property
+    def last_row(self) -> int:
+        """Largest row number of the batch, rows that were set aside included; 0 when it has none."""
+        numbers = [int(self.row_number.max(initial=0)), *(rejection.row_number for rejection in self.rejections)]
+        return max(numbers)
+
     def shifted(self, n_rows: int) -> "SurveyBatch":
         """Return the batch with row numbers counted from `n_rows` before it: files may hold several tables."""
         if not n_rows:

@@ -1,8 +1,10 @@
 """Members of open clusters.
 
-Layouts, both seen in real files: a FITS table with Gaia DR3 ids (``Cluster``, ``Proba``, ``source_id``),
-and lists after Cantat-Gaudin et al. (2020, J/A+A/640/A1) as text, whose ids are of Gaia DR2: they are
-known by their column ``gaiadr2`` (``GaiaDR2`` in the VizieR table). DR2 ids are not DR3 ids.
+Layouts. A FITS table with Gaia DR3 ids, ``Cluster``, ``Proba``, ``source_id`` [file]. Cantat-Gaudin et al.
+(2020, J/A+A/640/A1), whose ids are of Gaia DR2: lists as text with a column ``gaiadr2`` [file]; VizieR's table
+``nodup`` with ``GaiaDR2``, ``proba``, ``Cluster``, also as fixed-width ``nodup.dat`` beside its ReadMe [code].
+Hunt & Reffert (2023, J/A+A/673/A114), table ``members``: ``Name``, ``GaiaDR3``, ``Prob`` [doc]. The column
+of the ids tells their release; a plain ``source_id`` is of DR2 where a ``gaiadr2`` stands beside it.
 """
 
 from collections.abc import Iterator
@@ -19,14 +21,16 @@ from catalog.surveys.tables import RawTable
 __all__ = ["PRODUCT"]
 
 _COLUMNS = (
-    Column("cluster", "text", required=True, names=("Cluster", "Cluster_1")),
-    Column("source_id", "bigint", required=True, names=("source_id", "GaiaDR2", "GaiaDR3")),
-    Column("proba", "real", names=("proba",)),
+    Column("cluster", "text", required=True, names=("Cluster", "Cluster_1", "Name")),
+    Column("source_id", "bigint", required=True, names=("source_id", "GaiaDR3", "GaiaDR2")),
+    Column("proba", "real", names=("proba", "Prob")),
 )
 
 
 def _read(product: Product, table: RawTable, release: Release, notices: Notices) -> Iterator[SurveyBatch]:
-    gaia_release = "dr2" if "gaiadr2" in {name.lower() for name in table.names} else "dr3"
+    names = {name.lower() for name in table.names}
+    only_dr3 = "gaiadr2" not in names or ("gaiadr3" in names and "source_id" not in names)
+    gaia_release = "dr3" if only_dr3 else "dr2"
     for batch in read_rows(product, table, release, notices):
         columns = {**batch.columns, "gaia_release": np.full(len(batch), gaia_release, dtype=object)}
         yield replace(batch, columns=columns)

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog.surveys.tables import RawColumn
+from catalog.surveys.float_lists import parse_float32_lists
+from catalog.surveys.tables import RawColumn, TextSpans
 
 __all__ = ["Arrays", "to_arrays", "to_bools", "to_floats", "to_ints", "to_texts"]
 
@@ -134,7 +135,7 @@ def to_arrays(column: RawColumn, length: int, dtype: type[np.floating]) -> Array
     dtype : type
         ``np.float32`` or ``np.float64``.
     """
-    if isinstance(column, pa.Array):
+    if isinstance(column, pa.Array | TextSpans):
         return _parse_arrays(column, length, dtype)
     if column.ndim == 2:
         lengths = np.full(len(column), column.shape[1], dtype=np.int64)
@@ -151,7 +152,25 @@ def to_arrays(column: RawColumn, length: int, dtype: type[np.floating]) -> Array
     return Arrays(values, lengths, np.zeros(len(plain), dtype=bool))
 
 
-def _parse_arrays(column: pa.StringArray, length: int, dtype: type[np.floating]) -> Arrays:
+def _parse_arrays(column: pa.StringArray | TextSpans, length: int, dtype: type[np.floating]) -> Arrays:
+    if dtype is not np.float32:
+        return _parse_arrays_carefully(_chosen(column, None), length, dtype)
+    values, lengths, careful = parse_float32_lists(column, length)
+    bad = np.zeros(len(column), dtype=bool)
+    if careful.any():
+        rest = _parse_arrays_carefully(_chosen(column, careful), length, dtype)
+        values[careful], lengths[careful], bad[careful] = rest.values, rest.lengths, rest.bad
+    values[lengths != length] = np.nan
+    return Arrays(values, lengths, bad)
+
+
+def _chosen(column: pa.StringArray | TextSpans, rows: np.ndarray | None) -> pa.StringArray:
+    if isinstance(column, TextSpans):
+        return column.to_arrow(rows)
+    return column if rows is None else column.filter(pa.array(rows))
+
+
+def _parse_arrays_carefully(column: pa.StringArray, length: int, dtype: type[np.floating]) -> Arrays:
     n_rows = len(column)
     cells = _reinterpret(column, pa.binary())
     inner = pc.binary_slice(cells, 1, -1)
@@ -184,6 +203,8 @@ def _reinterpret(array: pa.Array, arrow_type: pa.DataType) -> pa.Array:
 
 def _as_text(column: RawColumn) -> pa.StringArray | None:
     """Return a text column as an Arrow array; None for numbers."""
+    if isinstance(column, TextSpans):
+        return column.to_arrow()
     if isinstance(column, pa.Array):
         return column
     if column.dtype.kind not in "SUO":
@@ -196,7 +217,8 @@ def _as_text(column: RawColumn) -> pa.StringArray | None:
     return pa.array(texts, type=pa.string())
 
 
-def _plain(column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _plain(column: RawColumn) -> tuple[np.ndarray, np.ndarray]:
+    assert isinstance(column, np.ndarray)
     mask = np.ma.getmaskarray(column).reshape(len(column), -1)
     return np.ma.getdata(column), np.asarray(mask.all(axis=1))
 

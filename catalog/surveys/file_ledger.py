@@ -8,7 +8,30 @@ from psycopg import Connection
 
 from catalog.errors import FormatError
 
-__all__ = ["LedgerEntry", "begin_file", "complete_file", "find_complete", "record_refusal", "replace_file", "sha256_of"]
+__all__ = [
+    "FreedFile",
+    "LedgerEntry",
+    "begin_file",
+    "complete_file",
+    "find_complete",
+    "freed_files",
+    "record_refusal",
+    "replace_file",
+    "sha256_of",
+]
+
+# Stars that a file's rows were set aside for as duplicates, and that no file has any more.
+_FREED = """
+SELECT f.file_id, f.name, f.sha256, count(DISTINCT q.identifier)
+FROM production.quarantine q
+JOIN production.ingest_file f ON f.file_id = q.file_id
+WHERE f.release = %(release)s AND f.product = %(product)s AND f.status = 'complete' AND q.rule = 'duplicate'
+  AND NOT EXISTS (
+      SELECT FROM {table} t WHERE t.release = f.release AND t.source_id = CAST(q.identifier AS bigint)
+  )
+GROUP BY f.file_id, f.name, f.sha256
+ORDER BY f.name
+"""
 
 
 @dataclass(frozen=True)
@@ -19,6 +42,16 @@ class LedgerEntry:
     sha256: str
     n_rows: int
     n_quarantined: int
+
+
+@dataclass(frozen=True)
+class FreedFile:
+    """A complete file with rows that were set aside as duplicates of another file's, which has gone."""
+
+    file_id: int
+    name: str
+    sha256: str
+    n_stars: int
 
 
 def sha256_of(path: Path) -> str:
@@ -82,6 +115,27 @@ def replace_file(connection: Connection, file_id: int, tables: list[str]) -> Non
     for table in tables:
         connection.execute(f"DELETE FROM {table} WHERE file_id = %s", (file_id,))
     connection.execute("UPDATE production.ingest_file SET status = 'replaced' WHERE file_id = %s", (file_id,))
+
+
+def freed_files(connection: Connection, release: str, product: str, table: str) -> list[FreedFile]:
+    """Find files that must be read again, since a file that held some of their stars was replaced.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    release : str
+        Key of the survey rows.
+    product : str
+        A product whose rows are one a (release, source_id).
+    table : str
+        Its table.
+
+    Returns
+    -------
+    list of FreedFile
+    """
+    rows = connection.execute(_FREED.format(table=table), {"release": release, "product": product}).fetchall()
+    return [FreedFile(*row) for row in rows]
 
 
 def record_refusal(connection: Connection, path: Path, product: str, release: str, sha256: str, message: str) -> None:

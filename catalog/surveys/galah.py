@@ -1,7 +1,8 @@
 """GALAH DR3 ``GALAH_DR3_main_allstar_v2.fits``: labels to compare with.
 
-Layout: names, types and integer nulls from a published schema of the file; real rows were seen in a
-subset as CSV, which calls ``star_id`` ``tmass_id`` and lacks the alpha columns.
+Layout: names, types and integer nulls (TNULL, the lowest int64; 999999 for ``sobject_id``) from a published schema
+of the file [code]; real rows were seen in a subset as CSV [file], which calls ``star_id`` ``tmass_id`` and lacks the
+alpha columns.
 """
 
 import numpy as np

@@ -6,6 +6,7 @@ is recorded as refused, and the other files go on.
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from psycopg import Connection
@@ -15,10 +16,12 @@ from catalog.errors import FormatError, NotFoundError
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.settings import Settings
-from catalog.surveys import mock_truth
+from catalog.surveys import file_ledger, mock_truth
+from catalog.surveys.formats.ascii_tables import README
 from catalog.surveys.ingest_file import IngestedFile, ingest_path
 from catalog.surveys.product import Product
 from catalog.surveys.products import PRODUCTS
+from catalog.surveys.reading import read_in_turn
 
 __all__ = ["IngestedFile", "ingest_path", "ingest_surveys", "survey_files"]
 
@@ -26,7 +29,7 @@ __all__ = ["IngestedFile", "ingest_path", "ingest_surveys", "survey_files"]
 def ingest_surveys(connection: Connection, run: Run, settings: Settings, progress: Progress = silent) -> StageResult:
     """Ingest all files of a release: ``settings.surveys / run.release``, one sub-folder a product.
 
-    Files whose names begin with ``_``, ``.`` or ``manifest`` are not read.
+    Files whose names begin with ``_``, ``.`` or ``manifest`` or end with ``.part`` are not read, nor is a ``ReadMe``.
 
     Parameters
     ----------
@@ -56,34 +59,46 @@ def ingest_surveys(connection: Connection, run: Run, settings: Settings, progres
     unused: dict[str, int] = {}
     n_quarantined, done = 0, 0
     total = sum(path.stat().st_size for _, path in files)
-    for product, path in files:
-        what = f"{product.name}/{path.name}"
-        size = path.stat().st_size
-        progress(done, total, what)
-        try:
-            outcome = ingest_path(
-                connection, path, product.name, run.release, release, _part_of(progress, done, size, total, what)
-            )
-        except FormatError as error:
-            statuses["refused"] += 1
-            notes.append(f"refused: {error}")
-        else:
-            statuses[outcome.status] += 1
-            rows[product.name] += outcome.n_rows
-            n_quarantined += outcome.n_quarantined
-            if outcome.rules:
-                notes.append(f"{what}{outcome.set_aside}")
-            notes.extend(text for text in outcome.notices.texts if text not in notes)
-            if outcome.notices.unused:
-                unused[product.name] = len(outcome.notices.unused)
-        done += size
+    notes.extend(_free_stars(connection, files, run.release))
+    with closing(read_in_turn(files, release, _known_files(connection, run.release))) as readings:
+        for product, path, reading in readings:
+            what = f"{product.name}/{path.name}"
+            size = path.stat().st_size
+            progress(done, total, what)
+            try:
+                outcome = ingest_path(
+                    connection,
+                    path,
+                    product.name,
+                    run.release,
+                    release,
+                    _part_of(progress, done, size, total, what),
+                    reading=reading,
+                )
+            except FormatError as error:
+                statuses["refused"] += 1
+                notes.append(f"refused: {error}")
+            else:
+                statuses[outcome.status] += 1
+                rows[product.name] += outcome.n_rows
+                n_quarantined += outcome.n_quarantined
+                if outcome.rules:
+                    notes.append(f"{what}{outcome.set_aside}")
+                notes.extend(text for text in outcome.notices.texts if text not in notes)
+                if outcome.notices.unused:
+                    unused[product.name] = len(outcome.notices.unused)
+            done += size
     progress(done, total, "survey files")
     products = {product.name for product, _ in files}
     if statuses["complete"]:
         _analyze(connection, products)
     if unused:
         notes.append(f"columns not used: {', '.join(f'{name} {n}' for name, n in unused.items())}")
-    expected = [name for name in PRODUCTS if name != mock_truth.PRODUCT.name or run.profile.mock is not None]
+    expected = [
+        name
+        for name, product in PRODUCTS.items()
+        if not product.optional and (name != mock_truth.PRODUCT.name or run.profile.mock is not None)
+    ]
     notes.extend(f"no file of {name}" for name in expected if name not in products)
     counts = {
         "files": len(files),
@@ -124,6 +139,31 @@ def survey_files(folder: Path) -> tuple[list[tuple[Product, Path]], list[str]]:
     return files, [f"not read: {path.relative_to(folder)} is not the folder of a product" for path in others]
 
 
+def _known_files(connection: Connection, release: str) -> dict[tuple[str, str], str]:
+    """Return the checksums of the files in the database, by product and name."""
+    rows = connection.execute(
+        "SELECT product, name, sha256 FROM production.ingest_file WHERE release = %s AND status = 'complete'",
+        (release,),
+    )
+    return {(product, name): sha256 for product, name, sha256 in rows.fetchall()}
+
+
+def _free_stars(connection: Connection, files: list[tuple[Product, Path]], release: str) -> list[str]:
+    """Let files be read again whose stars were set aside as duplicates of a file that was replaced since."""
+    notes = []
+    for product in {product.name: product for product, _ in files if product.keyed_by_source}.values():
+        paths = {path.name: path for other, path in files if other.name == product.name}
+        for freed in file_ledger.freed_files(connection, release, product.name, next(iter(product.tables))):
+            path = paths.get(freed.name)
+            # A file that has changed as well is not taken without being asked for.
+            if path is not None and file_ledger.sha256_of(path) == freed.sha256:
+                file_ledger.replace_file(connection, freed.file_id, list(product.tables))
+                stars = "1 star" if freed.n_stars == 1 else f"{freed.n_stars} stars"
+                notes.append(f"read again: {product.name}/{path.name}, as no other file has {stars} of it any more")
+    connection.commit()
+    return notes
+
+
 def _analyze(connection: Connection, products: set[str]) -> None:
     for name in sorted(products):
         for table in PRODUCTS[name].tables:
@@ -132,7 +172,9 @@ def _analyze(connection: Connection, products: set[str]) -> None:
 
 
 def _is_survey_file(path: Path) -> bool:
-    return path.is_file() and not path.name.startswith(("_", ".")) and not path.name.lower().startswith("manifest")
+    name = path.name.lower()
+    is_other = name.startswith(("_", ".", "manifest")) or name.endswith(".part") or path.name == README
+    return path.is_file() and not is_other
 
 
 def _part_of(progress: Progress, done: float, size: float, total: float, what: str) -> Callable[..., None]:

@@ -21,7 +21,8 @@ from catalog.surveys import file_ledger
 from catalog.surveys.batch import Screen, SurveyBatch
 from catalog.surveys.columns import Notices
 from catalog.surveys.product import Product
-from catalog.surveys.products import open_survey, product_named
+from catalog.surveys.products import product_named
+from catalog.surveys.reading import Reading
 from catalog.surveys.tables import Rejection
 
 __all__ = ["IngestedFile", "ingest_path"]
@@ -65,6 +66,7 @@ def ingest_path(
     release: Release,
     progress: Progress = silent,
     replace: bool = False,
+    reading: Reading | None = None,
 ) -> IngestedFile:
     """Ingest one file in a transaction of its own.
 
@@ -83,6 +85,8 @@ def ingest_path(
         Told the part of the file that has been read, 0 to 1.
     replace : bool
         Let the file take the place of one of the same name with other content.
+    reading : Reading, optional
+        The same file, whose reading has begun already.
 
     Returns
     -------
@@ -96,7 +100,10 @@ def ingest_path(
         There is no such product.
     """
     definition = product_named(product)
-    sha256 = file_ledger.sha256_of(path)
+    if reading is None:
+        with Reading(path, product, release) as reading:
+            return ingest_path(connection, path, product, release_tag, release, progress, replace, reading)
+    sha256 = reading.sha256()
     connection.commit()
     try:
         with connection.transaction():
@@ -111,7 +118,7 @@ def ingest_path(
                         "Ingest it with --replace if it is to take the old one's place.",
                     )
                 file_ledger.replace_file(connection, known.file_id, list(definition.tables))
-            return _read_file(connection, path, definition, release_tag, release, sha256, progress)
+            return _read_file(connection, path, definition, release_tag, reading, sha256, progress)
     except (FormatError, psycopg.DataError, psycopg.IntegrityError) as error:
         refusal = _refusal(path, error) if isinstance(error, psycopg.Error) else error
         with connection.transaction():
@@ -126,16 +133,16 @@ def _read_file(
     path: Path,
     product: Product,
     release_tag: str,
-    release: Release,
+    reading: Reading,
     sha256: str,
     progress: Progress,
 ) -> IngestedFile:
     start = time.perf_counter()
     file_id = file_ledger.begin_file(connection, path, product.name, release_tag, sha256)
-    survey = open_survey(path, product.name, release)
+    survey = reading.survey()
     n_rows = 0
     rules: Counter[str] = Counter()
-    for batch in survey.batches():
+    for batch in reading.batches():
         checked = _without_duplicates(connection, product, release_tag, file_id, batch)
         _copy_rows(connection, path, product, release_tag, file_id, checked)
         _copy_rejections(connection, file_id, checked.rejections)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from catalog.errors import FormatError
 from catalog.releases import Release
@@ -40,7 +41,9 @@ class Product:
     reader: BatchReader | None = None
     """How batches are made; `read_rows` when None."""
     all_tables: bool = False
-    """A file may hold several tables, all to be read."""
+    """A file may hold several tables, all to be read; otherwise the first that has the columns is."""
+    optional: bool = False
+    """A release is whole without it."""
 
     def batches(self, tables: list[RawTable], release: Release, notices: Notices) -> Iterator[SurveyBatch]:
         """Yield the rows of a file's tables.
@@ -51,17 +54,25 @@ class Product:
             A required column is missing, or a table holds no row at all.
         """
         last_row = 0
-        for table in tables if self.all_tables else tables[:1]:
+        for table in tables if self.all_tables else [self._choose(tables)]:
             if table.form == BULK and table.meta["TABLE"].rpartition(".")[2] != self.name:
                 notices.texts.append(f"{self.name}: the header says TABLE: {table.meta['TABLE']}")
             first_row = last_row
             for batch in (self.reader or read_rows)(self, table, release, notices):
                 numbered = batch.shifted(first_row)
-                rejected = [rejection.row_number for rejection in numbered.rejections]
-                last_row = max(int(numbered.row_number.max(initial=last_row)), *rejected, last_row)
+                last_row = max(last_row, numbered.last_row)
                 yield numbered
             if last_row == first_row:
                 raise FormatError(f"{table.path} holds a header and no rows.", "Download the file again.")
+
+    def _choose(self, tables: list[RawTable]) -> RawTable:
+        """Return the first table that has all required columns, or the first, which then says what it lacks."""
+        required = [{name.lower() for name in column.file_names} for column in self.columns if column.required]
+        for table in tables:
+            here = {name.lower() for name in table.names}
+            if all(here & names for names in required):
+                return table
+        return tables[0]
 
 
 def read_rows(
@@ -141,7 +152,8 @@ def _nulls(column: Column, n_rows: int) -> np.ndarray:
 
 def _describe(name: str, kind: str, raw: RawColumn) -> Callable[[int], str]:
     def reason(i: int) -> str:
-        value = raw[i].as_py() if hasattr(raw[i], "as_py") else raw[i]
+        cell = raw[i]
+        value = cell.as_py() if isinstance(cell, pa.Scalar) else cell
         return f"{name}: {str(value)[:60]!r} is no {kind}"
 
     return reason

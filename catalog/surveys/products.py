@@ -10,17 +10,20 @@ from catalog.surveys import (
     apogee,
     astrophysical_parameters,
     clusters,
+    dr2_neighbourhood,
     gaia_source,
     galah,
     k2gap,
     mock_truth,
+    rvs_cnn,
     rvs_mean_spectrum,
     starhorse,
     xp_continuous_mean_spectrum,
 )
+from catalog.surveys.archives import archive_batches
 from catalog.surveys.batch import SurveyBatch
 from catalog.surveys.columns import Notices
-from catalog.surveys.formats import open_tables
+from catalog.surveys.formats import ZipArchive, open_file
 from catalog.surveys.product import Product
 from catalog.surveys.tables import RawTable
 
@@ -37,7 +40,9 @@ PRODUCTS: dict[str, Product] = {
         galah,
         k2gap,
         clusters,
+        dr2_neighbourhood,
         starhorse,
+        rvs_cnn,
         mock_truth,
     )
 }
@@ -51,7 +56,7 @@ class SurveyFile:
     path: Path
     product: Product
     release: Release
-    tables: list[RawTable]
+    content: list[RawTable] | ZipArchive
     notices: Notices = field(default_factory=Notices)
     """Complete once all batches have been read."""
 
@@ -64,7 +69,9 @@ class SurveyFile:
             The file is truncated, lacks a column, holds no row, or is on another pixel grid. Batches
             yielded before must then be thrown away: a bad file is refused whole.
         """
-        return self.product.batches(self.tables, self.release, self.notices)
+        if isinstance(self.content, ZipArchive):
+            return archive_batches(self.product, self.content, self.release, self.notices)
+        return self.product.batches(self.content, self.release, self.notices)
 
 
 def product_named(name: str) -> Product:
@@ -81,7 +88,7 @@ def product_named(name: str) -> Product:
 
 
 def open_survey(path: Path, product: str, release: Release) -> SurveyFile:
-    """Open a survey file; its format is told from its content.
+    """Open a survey file; its format is told from its content. A zip archive is one file.
 
     Parameters
     ----------
@@ -102,4 +109,4 @@ def open_survey(path: Path, product: str, release: Release) -> SurveyFile:
     NotFoundError
         There is no such product.
     """
-    return SurveyFile(path, product_named(product), release, open_tables(path))
+    return SurveyFile(path, product_named(product), release, open_file(path))

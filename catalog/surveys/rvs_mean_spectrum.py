@@ -5,9 +5,13 @@ RAW (Gaia DR3 documentation, section 20.12.1; no real file was seen, the bulk di
 table). One row a pixel, DataLink INDIVIDUAL: CSV repeats the star's id on each row, FITS holds it as
 keyword SOURCEID (real files seen); VOTable as PARAM and ECSV in its metadata block (inferred from the
 sibling product XP_SAMPLED). Missing pixels have neither flux nor error, and need not touch an edge.
+
+Spectra that `rvscat resample` made of others say so in their header: they are taken when they are on the release's
+grid, and the ledger of files keeps what they were made of.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -20,11 +24,15 @@ from catalog.surveys.columns import Column, Notices, find_columns
 from catalog.surveys.product import Product, check_source_id, convert_columns
 from catalog.surveys.tables import IMAGE, RawTable
 
-__all__ = ["GRID_TOLERANCE", "PRODUCT", "grid_error"]
+__all__ = ["GRID_TOLERANCE", "PRODUCT", "RESAMPLED", "grid_error"]
 
 GRID_TOLERANCE = 1e-3
 """Largest difference from the release's wavelengths, nm: a tenth of a DR3 pixel."""
 
+RESAMPLED = "resampled from "
+"""Beginning of the notice on a file of resampled spectra; sql/selection/resampled.sql looks for it."""
+
+_ARRAYS = ("flux", "flux_error")
 _COUNTERS = ("combined_transits", "combined_ccds", "deblended_ccds")
 
 _COLUMNS = (
@@ -58,9 +66,30 @@ def _read(product: Product, table: RawTable, release: Release, notices: Notices)
             f"or no spectra at all. Spectra of release {release.name} are table rows of {release.rvs.n_pixels} pixels.",
             "Spectra resampled by others cannot be used: give the archive's own files.",
         )
+    if "RSGRID" in table.meta:
+        _check_resampled(table, release, notices)
     if "wavelength" in (name.lower() for name in table.names):
         return _read_pixels(table, release, notices)
     return _read_stars(product, table, release, notices)
+
+
+def _check_resampled(table: RawTable, release: Release, notices: Notices) -> None:
+    """Check that resampled spectra are on the release's grid, and tell where they come from."""
+    try:
+        start, step, n_pixels, medium, frame = (
+            table.meta[name] for name in ("RSSTART", "RSSTEP", "RSNPIX", "RSMEDIUM", "RSFRAME")
+        )
+        there = PixelGrid(start=start, step=step, n_pixels=n_pixels, medium=medium, frame=frame)
+    except (KeyError, ValueError) as error:
+        raise FormatError(f"{table.path} does not say what grid it was resampled to: {error}.") from error
+    if there.axis != release.rvs.axis:
+        raise FormatError(
+            f"{table.path} was resampled to {there}; release {release.name} has {release.rvs}.",
+            f"Resample the archive's file to this grid: rvscat resample --to {release.name}.",
+        )
+    text = f"{RESAMPLED}{table.meta['RSGRID']} (radial velocity: {table.meta.get('RSVELO', 'unknown')})"
+    notices.texts.insert(0, text)
+    notices.texts.insert(1, f"made of {table.meta.get('RSFILE')}, SHA-256 {table.meta.get('RSSHA256')}")
 
 
 def _read_stars(product: Product, table: RawTable, release: Release, notices: Notices) -> Iterator[SurveyBatch]:
@@ -68,20 +97,22 @@ def _read_stars(product: Product, table: RawTable, release: Release, notices: No
     found = find_columns(product.columns, table, product.name, notices)
     n_pixels = release.rvs.n_pixels
     is_first = True
-    for block in table.blocks(list(found.values())):
-        screen = convert_columns(product, block, found)
-        check_source_id(screen)
-        for name in ("flux", "flux_error"):
-            arrays = convert.to_arrays(block.columns[found[name]], n_pixels, np.float32)
-            wrong = arrays.lengths != n_pixels
-            if is_first and wrong.size and wrong.all():
-                raise _off_grid(table, f"wrong number of pixels: {arrays.lengths[0]}, not {n_pixels}", release)
-            screen.columns[name] = arrays.values
-            screen.reject(arrays.bad, "unparsable", f"{name} is no list of numbers")
-            screen.reject(wrong, "n_pixels", _describe_length(name, arrays.lengths, n_pixels))
-        is_first = False
-        _check_values(screen)
-        yield screen.batch(block.fraction, "source_id")
+    with ThreadPoolExecutor(len(_ARRAYS)) as workers:
+        for block in table.blocks(list(found.values())):
+            screen = convert_columns(product, block, found)
+            check_source_id(screen)
+            raw = [block.columns[found[name]] for name in _ARRAYS]
+            parsed = workers.map(lambda column: convert.to_arrays(column, n_pixels, np.float32), raw)
+            for name, arrays in zip(_ARRAYS, parsed, strict=True):
+                wrong = arrays.lengths != n_pixels
+                if is_first and wrong.size and wrong.all():
+                    raise _off_grid(table, f"wrong number of pixels: {arrays.lengths[0]}, not {n_pixels}", release)
+                screen.columns[name] = arrays.values
+                screen.reject(arrays.bad, "unparsable", f"{name} is no list of numbers")
+                screen.reject(wrong, "n_pixels", _describe_length(name, arrays.lengths, n_pixels))
+            is_first = False
+            _check_values(screen)
+            yield screen.batch(block.fraction, "source_id")
 
 
 def _read_pixels(table: RawTable, release: Release, notices: Notices) -> Iterator[SurveyBatch]:
@@ -139,7 +170,7 @@ def _assemble(pixels: Mapping[str, np.ndarray], starts: np.ndarray, release: Rel
     columns = {name: pixels[name][starts] for name in ("source_id", *_COUNTERS)}
     problems = np.full(len(starts), "", dtype=object)
     problems[right] = [grid_error(row, release.rvs) for row in pixels["wavelength"][index]]
-    for name in ("flux", "flux_error"):
+    for name in _ARRAYS:
         columns[name] = np.full((len(starts), n_pixels), np.nan, dtype=np.float32)
         columns[name][right] = pixels[name][index]
     screen = Screen(columns, np.asarray(pixels["row_number"])[starts], columns["source_id"])
@@ -174,8 +205,11 @@ def grid_error(wavelength: np.ndarray, grid: PixelGrid) -> str:
 
 
 def _check_values(screen: Screen) -> None:
-    screen.reject(np.isnan(screen.columns["flux"]).all(axis=1), "all_nan", "no pixel has a flux")
-    screen.reject(np.isinf(screen.columns["flux"]).any(axis=1), "not_finite", "flux is infinite in some pixel")
+    flux = screen.columns["flux"]
+    is_nan = np.isnan(flux)
+    screen.reject(is_nan.all(axis=1), "all_nan", "no pixel has a flux")
+    if np.count_nonzero(is_nan) + np.count_nonzero(np.isfinite(flux)) < flux.size:
+        screen.reject(np.isinf(flux).any(axis=1), "not_finite", "flux is infinite in some pixel")
 
 
 def _describe_length(name: str, lengths: np.ndarray, n_pixels: int) -> Callable[[int], str]:
@@ -185,7 +219,7 @@ def _describe_length(name: str, lengths: np.ndarray, n_pixels: int) -> Callable[
 def _off_grid(table: RawTable, misfit: str, release: Release) -> FormatError:
     return FormatError(
         f"{table.path} holds no spectrum on the pixel grid of release {release.name}: {misfit}.",
-        "Is it a file of another release, or resampled?",
+        "Is it a file of another release? `rvscat resample` brings spectra from one grid to another.",
     )
 
 

@@ -1,8 +1,9 @@
 """StarHorse distances and extinctions.
 
-Layout: columns seen in a real table joined with another survey, whose ``EDR3_source_id`` is text, blank
-or ``--`` where absent. The stand-alone tables name it ``source_id`` and add ``starhorse_outputflag``
-(from their description, no file seen). Distances are in kpc.
+Layouts: columns of StarHorse EDR3 in a real table joined with another survey [file], whose ``EDR3_source_id``
+is text padded with blanks, empty or ``--`` where absent, and whose extinctions are ``AV16`` and so on. The
+stand-alone tables of the AIP archive have ``source_id``, ``dist50``, ``av50`` and ``starhorse_outputflag``
+[doc]; the one for DR2 calls the flag ``sh_outflag``. Distances are in kpc.
 """
 
 from catalog.surveys.columns import Column
@@ -18,7 +19,7 @@ _COLUMNS = (
     Column("av16", "real"),
     Column("av50", "real"),
     Column("av84", "real"),
-    Column("starhorse_outputflag", "text"),
+    Column("starhorse_outputflag", "text", names=("starhorse_outputflag", "sh_outflag")),
 )
 
 PRODUCT = Product(

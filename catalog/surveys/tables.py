@@ -1,6 +1,6 @@
 """What every format parser gives: a table with names, metadata and blocks of raw columns."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -8,10 +8,34 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["BULK", "IMAGE", "RawBlock", "RawColumn", "RawTable", "Rejection"]
+__all__ = ["BULK", "IMAGE", "RawBlock", "RawColumn", "RawTable", "Rejection", "TextSpans"]
 
-RawColumn: TypeAlias = pa.Array | np.ndarray
-"""Text columns are Arrow string arrays; all others numpy arrays, masked where the format marks nulls."""
+
+@dataclass(frozen=True)
+class TextSpans:
+    """A text column whose cells are left where they stand in the file's bytes: long ones cost time to copy."""
+
+    data: bytes
+    """UTF-8."""
+    start: np.ndarray
+    """Shape (n,), int64: first byte of each cell; that of a null is its end."""
+    stop: np.ndarray
+    """Shape (n,), int64: the byte after each cell."""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def __getitem__(self, i: int) -> str:
+        return self.data[self.start[i] : self.stop[i]].decode(errors="replace")
+
+    def to_arrow(self, rows: np.ndarray | None = None) -> pa.StringArray:
+        """Return the cells, or those of the rows where `rows` is true, as Arrow holds them."""
+        chosen = np.arange(len(self)) if rows is None else np.flatnonzero(rows)
+        return pa.array([self[i] or None for i in chosen.tolist()], type=pa.string())
+
+
+RawColumn: TypeAlias = pa.Array | TextSpans | np.ndarray
+"""Text columns are Arrow string arrays or spans; all others numpy arrays, masked where the format marks nulls."""
 
 BULK = "bulk ECSV"
 """Form of the files in the archive's bulk folders: they always hold every column of their table."""
@@ -35,7 +59,7 @@ class Rejection:
 class RawBlock:
     """Consecutive rows of a file, as the file holds them."""
 
-    columns: dict[str, RawColumn]
+    columns: Mapping[str, RawColumn]
     row_number: np.ndarray
     """Shape (n,), int64, counted from 1."""
     rejections: list[Rejection] = field(default_factory=list)

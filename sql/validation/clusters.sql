@@ -1,21 +1,28 @@
 -- Purpose: mean and spread of CNN [Fe/H] in open clusters, beside those of GALAH DR3 members (Sect. 6.4, Fig. 23)
--- Parameters: run_id (bigint) run; release (text) key of the survey rows; gaia_release (text) release whose source_id
---     the member list must carry; members_min (integer) fewest members of a cluster; proba_min (real) lowest
---     membership probability
+-- Parameters: run_id (bigint) run; release (text) key of the survey rows; gaia_release (text) release of the
+--     catalogue's source_id: lists with other ids are joined through production.cluster_match; members_min (integer)
+--     fewest members of a cluster; proba_min (real) lowest membership probability
 -- Returns: subset cluster, or all clusters; label always feh; n members with CNN labels (clusters for all clusters);
 --     bias mean CNN minus mean GALAH (its mean over clusters); dispersion standard deviation of CNN [Fe/H] (its
 --     median over clusters); robust_dispersion half its width from percentile 15.87 to 84.13 (its median); mean mean
 --     CNN [Fe/H]; n_galah members with GALAH [Fe/H]; mean_galah their mean; dispersion_galah their standard deviation
 WITH member AS (
     -- A star listed twice counts once, for the cluster where it is most probable.
-    SELECT DISTINCT ON (member.source_id) member.source_id, member.cluster
+    SELECT DISTINCT ON (found.source_id) found.source_id, member.cluster
     FROM survey.cluster_member member
     JOIN production.ingest_file file ON file.file_id = member.file_id
+    LEFT JOIN production.cluster_match match
+      ON match.file_id = member.file_id AND match.row_number = member.row_number
+     AND match.gaia_release = :'gaia_release'
+    -- The list's id if it is of that release, else the one that its neighbourhood table gives.
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN member.gaia_release = :'gaia_release' THEN member.source_id ELSE match.source_id END
+    ) AS found (source_id)
     WHERE file.release = :'release'
       AND file.status = 'complete'
-      AND member.gaia_release = :'gaia_release'
+      AND found.source_id IS NOT NULL
       AND (member.proba >= :proba_min OR member.proba IS NULL)
-    ORDER BY member.source_id, member.proba DESC NULLS LAST, member.cluster, member.file_id, member.row_number
+    ORDER BY found.source_id, member.proba DESC NULLS LAST, member.cluster, member.file_id, member.row_number
 ), galah AS (
     SELECT DISTINCT ON (galah.dr3_source_id) galah.dr3_source_id AS source_id, galah.fe_h
     FROM survey.galah_star galah

@@ -7,18 +7,21 @@
 --     dispersion its standard deviation; robust_dispersion half its width from percentile 15.87 to 84.13
 WITH seismic AS (
     -- One K2 row a star; log g by Eq. (3) of Valentini et al. (2019) from numax and Teff of the K2 table.
-    SELECT DISTINCT ON (k2.gaia_source) k2.gaia_source AS source_id,
+    SELECT DISTINCT ON (found.source_id) found.source_id,
            CAST(:logg_sun AS double precision)
                + log(CAST(k2.numax AS double precision) / CAST(:numax_sun AS double precision))
                + 0.5 * log(CAST(k2.teff AS double precision) / CAST(:teff_sun AS double precision)) AS logg
     FROM survey.k2gap_star k2
     JOIN production.ingest_file file ON file.file_id = k2.file_id
+    LEFT JOIN production.k2gap_match match ON match.file_id = k2.file_id AND match.row_number = k2.row_number
+    -- The catalogue's Gaia id, else the one that was found by position.
+    CROSS JOIN LATERAL (SELECT COALESCE(k2.gaia_source, match.source_id)) AS found (source_id)
     WHERE file.release = :'release'
       AND file.status = 'complete'
       AND k2.numax > 0 AND k2.numax < 'Infinity'
       AND k2.teff > 0 AND k2.teff < 'Infinity'
-      AND k2.gaia_source IS NOT NULL
-    ORDER BY k2.gaia_source, k2.numax_err / k2.numax NULLS LAST, k2.file_id, k2.row_number
+      AND found.source_id IS NOT NULL
+    ORDER BY found.source_id, k2.numax_err / k2.numax NULLS LAST, k2.file_id, k2.row_number
 ), gspspec AS (
     -- Calibration of Recio-Blanco et al. (2023), Table 3: a polynomial in the uncalibrated log g.
     SELECT ap.source_id,

@@ -19,18 +19,21 @@ WITH galah AS (
       AND galah.snr_c3_iraf > :galah_snr_min
     ORDER BY galah.dr3_source_id, galah.snr_c3_iraf DESC, galah.file_id, galah.row_number
 ), seismic AS (
-    SELECT DISTINCT ON (k2.gaia_source) k2.gaia_source AS source_id,
+    SELECT DISTINCT ON (found.source_id) found.source_id,
            CAST(:logg_sun AS double precision)
                + log(CAST(k2.numax AS double precision) / CAST(:numax_sun AS double precision))
                + 0.5 * log(CAST(k2.teff AS double precision) / CAST(:teff_sun AS double precision)) AS logg
     FROM survey.k2gap_star k2
     JOIN production.ingest_file file ON file.file_id = k2.file_id
+    LEFT JOIN production.k2gap_match match ON match.file_id = k2.file_id AND match.row_number = k2.row_number
+    -- The catalogue's Gaia id, else the one that was found by position.
+    CROSS JOIN LATERAL (SELECT COALESCE(k2.gaia_source, match.source_id)) AS found (source_id)
     WHERE file.release = :'release'
       AND file.status = 'complete'
       AND k2.numax > 0 AND k2.numax < 'Infinity'
       AND k2.teff > 0 AND k2.teff < 'Infinity'
-      AND k2.gaia_source IS NOT NULL
-    ORDER BY k2.gaia_source, k2.numax_err / k2.numax NULLS LAST, k2.file_id, k2.row_number
+      AND found.source_id IS NOT NULL
+    ORDER BY found.source_id, k2.numax_err / k2.numax NULLS LAST, k2.file_id, k2.row_number
 ), truth AS (
     SELECT DISTINCT ON (truth.source_id) truth.*
     FROM survey.mock_truth truth

@@ -32,7 +32,22 @@ def test_paper_counts_close() -> None:
     expected = load_release("dr3").expected
     assert expected.training is not None
     assert expected.observed is not None
-    assert expected.training + expected.observed == 886_080
+    assert expected.training + expected.observed == expected.catalogue == 886_080
+
+
+def test_every_count_of_the_paper_says_where_it_stands_and_why_it_may_differ() -> None:
+    expected = load_release("dr3").expected
+    assert expected.counts == {
+        "spectra": 999_670,
+        "apogee": 733_901,
+        "crossmatched": 207_953,
+        "catalogue": 886_080,
+        "training": 44_780,
+        "observed": 841_300,
+        "training_metal_poor": 1578,
+    }
+    assert set(expected.counts) <= set(expected.sections)
+    assert set(expected.counts) <= set(expected.explanations)
 
 
 def test_unknown_release() -> None:

@@ -17,6 +17,7 @@ from catalog.settings import Settings
 from catalog.surveys import PRODUCTS, ingest_file
 from catalog.surveys.formats import text
 from catalog.surveys.ingest import IngestedFile, ingest_path, ingest_surveys
+from tests.surveys.datalink_files import pixel_csv, pixel_fits, write_zip
 from tests.surveys.files import FIRST_ID, gaia_sources, spectra, write_bulk, xp_coefficients
 
 RVS, XP, GAIA = "rvs_mean_spectrum", "xp_continuous_mean_spectrum", "gaia_source"
@@ -297,6 +298,48 @@ def test_two_processes_with_one_file(tmp_path: Path, ingest: Ingest, settings: S
     assert outcomes == ["waited"]
 
 
+def test_an_archive_is_one_file(tmp_path: Path, ingest: Ingest, rows: Rows) -> None:
+    columns = spectra(4)
+    columns["flux"][2] = np.full(2401, np.nan, dtype=np.float32)
+    members = {f"RVS-Gaia DR3 {FIRST_ID + i}.csv": pixel_csv(columns, i) for i in (3, 1, 0, 2)}
+    path = write_zip(tmp_path / "datalink_output.zip", members)
+    outcome = ingest(path)
+    assert (outcome.status, outcome.n_rows, outcome.rules) == ("complete", 3, {"all_nan": 1})
+    assert ledger(rows) == [("datalink_output.zip", "complete", 3, 1)]
+    stored = rows("SELECT source_id, flux FROM survey.rvs_spectrum ORDER BY source_id")
+    assert [source_id for source_id, _ in stored] == [FIRST_ID, FIRST_ID + 1, FIRST_ID + 3]
+    np.testing.assert_array_equal(np.frombuffer(stored[2][1], dtype="<f4"), columns["flux"][3])
+    assert rows("SELECT identifier, reason FROM production.quarantine") == [
+        (str(FIRST_ID + 2), f"RVS-Gaia DR3 {FIRST_ID + 2}.csv, row 1: no pixel has a flux")
+    ]
+    assert ingest(path).status == "skipped"
+
+
+def test_a_damaged_archive_leaves_no_row(tmp_path: Path, ingest: Ingest, rows: Rows) -> None:
+    columns = spectra(3)
+    members = {f"RVS-Gaia DR3 {FIRST_ID + i}.fits": pixel_fits(columns, i) for i in range(3)}
+    last = list(members)[-1]
+    members[last] = members[last][:6000]
+    with pytest.raises(FormatError, match=last):
+        ingest(write_zip(tmp_path / "a.zip", members))
+    assert [row[1] for row in ledger(rows)] == ["refused"]
+    assert count(rows, "survey.rvs_spectrum") == 0
+
+
+def test_external_rows_of_a_release_under_another_name(
+    tmp_path: Path, ingest: Ingest, rows: Rows, connection: psycopg.Connection, release: Release
+) -> None:
+    path = tmp_path / "members.csv"
+    path.write_text("Cluster,source_id,Proba\nNGC_2682,12,0.9\n")
+    ingest(path, "clusters")
+    path.write_text("Cluster,source_id,Proba\nNGC_2682,12,0.9\nNGC_2682,13,0.8\n")
+    ingest_path(connection, path, "clusters", "dr3-again", release)
+    assert rows(
+        "SELECT f.release, count(*) FROM survey.cluster_member m JOIN production.ingest_file f USING (file_id) "
+        "WHERE f.status = 'complete' GROUP BY 1 ORDER BY 1"
+    ) == [("dr3", 1), ("dr3-again", 2)]
+
+
 def test_external_survey_rows_keep_their_number(tmp_path: Path, ingest: Ingest, rows: Rows) -> None:
     path = tmp_path / "members.csv"
     path.write_text("Cluster,source_id,Proba\nNGC_2682,12,0.9\nNGC_2682,,1.0\nMelotte_25,12,0.8\n")
@@ -385,6 +428,63 @@ def test_stage_reports_rows_that_were_set_aside(
     assert "rvs_mean_spectrum/RvsMeanSpectrum_000004-000005.csv.gz: 1 rows set aside (duplicate 1)" in result.notes
 
 
+def test_star_comes_back_when_the_file_that_held_it_is_replaced(
+    connection: psycopg.Connection, run: Run, settings: Settings, release: Release, rows: Rows
+) -> None:
+    folder = settings.surveys / run.release / RVS
+    first = write_bulk(folder / "a.csv.gz", RVS, spectra(3))
+    second = spectra(4, first_id=FIRST_ID + 1, seed=8)
+    write_bulk(folder / "b.csv.gz", RVS, second)
+    ingest_surveys(connection, run, settings)
+    assert quarantine(rows) == [(1, str(FIRST_ID + 1), "duplicate"), (2, str(FIRST_ID + 2), "duplicate")]
+    # The new file has the first of the two only.
+    write_bulk(first, RVS, spectra(2, seed=9))
+    ingest_path(connection, first, RVS, run.release, release, replace=True)
+    assert count(rows, "survey.rvs_spectrum") == 4
+    result = ingest_surveys(connection, run, settings)
+    assert f"read again: {RVS}/b.csv.gz, as no other file has 1 star of it any more" in result.notes
+    assert (result.counts["files_read"], result.counts["files_skipped"]) == (1, 1)
+    stored = rows("SELECT source_id, flux FROM survey.rvs_spectrum ORDER BY source_id")
+    assert [source_id for source_id, _ in stored] == [FIRST_ID + i for i in range(5)]
+    np.testing.assert_array_equal(np.frombuffer(stored[2][1], dtype="<f4"), second["flux"][1])
+    assert count(rows, "survey.rvs_spectrum_error") == 5
+    assert rows("SELECT name, status, n_rows FROM production.ingest_file ORDER BY file_id") == [
+        ("a.csv.gz", "replaced", 3),
+        ("b.csv.gz", "replaced", 2),
+        ("a.csv.gz", "complete", 2),
+        ("b.csv.gz", "complete", 3),
+    ]
+    before = rows("SELECT * FROM production.ingest_file ORDER BY file_id")
+    result = ingest_surveys(connection, run, settings)
+    assert result.counts["files_skipped"] == 2
+    assert rows("SELECT * FROM production.ingest_file ORDER BY file_id") == before
+
+
+def test_a_file_that_has_changed_is_not_read_again_unasked(
+    connection: psycopg.Connection, run: Run, settings: Settings, release: Release, rows: Rows
+) -> None:
+    folder = settings.surveys / run.release / RVS
+    first = write_bulk(folder / "a.csv.gz", RVS, spectra(2))
+    other = write_bulk(folder / "b.csv.gz", RVS, spectra(2, first_id=FIRST_ID + 1))
+    ingest_surveys(connection, run, settings)
+    write_bulk(first, RVS, spectra(1))
+    ingest_path(connection, first, RVS, run.release, release, replace=True)
+    write_bulk(other, RVS, spectra(3, first_id=FIRST_ID + 1))
+    result = ingest_surveys(connection, run, settings)
+    assert result.counts["files_refused"] == 1
+    assert rows("SELECT source_id FROM survey.rvs_spectrum ORDER BY 1") == [(FIRST_ID,), (FIRST_ID + 2,)]
+
+
+def test_stage_does_not_read_what_is_no_table(
+    connection: psycopg.Connection, run: Run, settings: Settings, folder: Path
+) -> None:
+    (folder / RVS / "RvsMeanSpectrum_000004-000005.csv.gz.part").write_bytes(b"half a file")
+    (folder / "clusters").mkdir()
+    (folder / "clusters" / "ReadMe").write_text("describes a table beside it")
+    result = ingest_surveys(connection, run, settings)
+    assert (result.counts["files"], result.counts["files_refused"]) == (3, 0)
+
+
 def test_stage_without_files(connection: psycopg.Connection, run: Run, settings: Settings) -> None:
     folder = settings.surveys / run.release
     with pytest.raises(NotFoundError, match=rf"no folder of survey files .*{run.release}") as caught:
@@ -434,7 +534,10 @@ def test_real_files_of_all_products(
         "k2gap": 7672,
         "clusters": 2390,
         "starhorse": 1316,
+        "dr2_neighbourhood": 0,
+        "rvs_cnn": 0,
     }
+    assert not {"no file of dr2_neighbourhood", "no file of rvs_cnn"} & set(result.notes), "they are not missed"
     assert result.counts["rows_quarantined"] == count(rows, "production.quarantine") == 31
     assert rows("SELECT aspcapflag, teff FROM survey.apogee_star WHERE apogee_id = '2M19441360+4546111'") == [
         (2199031644224, None)

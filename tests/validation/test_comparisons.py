@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from catalog.database.copy_in import copy_in
-from catalog.database.queries import load, names
+from catalog.database.queries import fetch_frame, load, names
 from catalog.metadata import FLAG_DIGITS, LABELS
 from catalog.profiles import load_profile
 from catalog.validation.checks import load_checks
@@ -285,6 +285,56 @@ def test_clusters_have_enough_probable_members_of_the_right_release(catalogue: A
     assert ("NGC_2682", "feh") not in compare(catalogue, "clusters")
     catalogue.connection.execute("UPDATE survey.cluster_member SET proba = 0.1")
     assert {row.status for row in compare(catalogue, "clusters").values()} == {"not run"}
+
+
+def assert_same_rows(rows: dict[tuple[str, str], Any], expected: dict[tuple[str, str], Any]) -> None:
+    assert {key: row.n for key, row in rows.items()} == {key: row.n for key, row in expected.items()}
+    for key, row in rows.items():
+        # Sums depend on the order of rows in their last digit.
+        assert (row.bias, row.dispersion) == pytest.approx((expected[key].bias, expected[key].dispersion), rel=1e-9)
+
+
+def test_cluster_members_with_dr2_ids_are_joined_by_their_match(catalogue: Any) -> None:
+    connection = catalogue.connection
+    direct = compare(catalogue, "clusters")
+    connection.execute(
+        "INSERT INTO production.cluster_match (file_id, row_number, release, gaia_release, source_id, n_neighbours, "
+        "n_claims) SELECT file_id, row_number, %s, 'dr3', source_id, 1, 1 FROM survey.cluster_member",
+        (catalogue.run.release,),
+    )
+    # As numbers these are ids of other stars of this catalogue, which must not be taken for members.
+    connection.execute(
+        "UPDATE survey.cluster_member SET gaia_release = 'dr2', "
+        "source_id = (SELECT max(source_id) FROM production.label)"
+    )
+    matched = compare(catalogue, "clusters")
+    assert_same_rows(matched, direct)
+    connection.execute("UPDATE production.cluster_match SET gaia_release = 'dr4'")
+    assert {row.status for row in compare(catalogue, "clusters").values()} == {"not run"}
+
+
+def seismic_stars(catalogue: Any) -> set[int]:
+    """Stars for which the figures have a seismic log g."""
+    query, parameters = load("validation/stars"), query_parameters(catalogue.run, CHECKS)
+    frame = fetch_frame(catalogue.connection, query, {name: parameters[name] for name in query.parameters})
+    return set(frame.loc[frame["logg_seismic"].notna(), "source_id"])
+
+
+def test_k2_stars_without_an_id_are_joined_by_their_match(catalogue: Any) -> None:
+    connection = catalogue.connection
+    direct, stars = compare(catalogue, "seismic"), seismic_stars(catalogue)
+    assert len(stars) > 100
+    connection.execute(
+        "INSERT INTO production.k2gap_match (file_id, row_number, release, source_id, method, nearest_source_id) "
+        "SELECT file_id, row_number, %s, gaia_source, 'position', gaia_source FROM survey.k2gap_star",
+        (catalogue.run.release,),
+    )
+    connection.execute("UPDATE survey.k2gap_star SET gaia_source = NULL")
+    matched = compare(catalogue, "seismic")
+    assert_same_rows(matched, direct)
+    assert seismic_stars(catalogue) == stars
+    connection.execute("DELETE FROM production.k2gap_match")
+    assert {row.status for row in compare(catalogue, "seismic").values()} == {"not run"}
 
 
 def test_limits_count_each_digit(catalogue: Any) -> None:

@@ -1,17 +1,31 @@
-"""Which format a file has, told from its first bytes and never from its name."""
+"""Which format a file has, told from its first bytes; a name counts only where nothing else can tell (``.dat``)."""
 
 import gzip
 import zlib
 from pathlib import Path
 
 from catalog.errors import FormatError
-from catalog.surveys.formats import ascii_tables, fits_tables, text, votable_tables
+from catalog.surveys.formats import ascii_tables, fits_tables, parquet_tables, text, votable_tables, zip_archives
+from catalog.surveys.formats.zip_archives import ZipArchive
 from catalog.surveys.tables import RawTable
 
-__all__ = ["open_tables"]
+__all__ = ["open_file", "open_tables"]
 
 _GZIP = b"\x1f\x8b"
 _HEAD = 1 << 16
+
+
+def open_file(path: Path) -> list[RawTable] | ZipArchive:
+    """Return the tables of a file, or a zip archive whose members hold tables.
+
+    Raises
+    ------
+    FormatError
+        The file is missing, empty, damaged or of no known format.
+    """
+    if _head(path).startswith(zip_archives.MAGIC):
+        return ZipArchive(path, open_tables)
+    return open_tables(path)
 
 
 def open_tables(path: Path) -> list[RawTable]:
@@ -20,7 +34,8 @@ def open_tables(path: Path) -> list[RawTable]:
     Parameters
     ----------
     path : Path
-        CSV or ECSV, plain or gzip; FITS; VOTable; AAS machine-readable table; ASCII with a commented header.
+        CSV or ECSV, plain or gzip; FITS; VOTable; Parquet; AAS machine-readable table; ASCII with a commented
+        header; fixed-width CDS table beside its ReadMe.
 
     Returns
     -------
@@ -37,10 +52,16 @@ def open_tables(path: Path) -> list[RawTable]:
         return fits_tables.open_fits(path)
     if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith((b"<?xml", b"<VOTABLE")):
         return votable_tables.open_votable(path)
+    if head.startswith(parquet_tables.MAGIC):
+        return [parquet_tables.open_parquet(path)]
+    if head.startswith(zip_archives.MAGIC):
+        raise FormatError(f"{path} is an archive inside an archive.", "Unpack the outer one.")
     if b"Byte-by-byte Description" in head:
         return [ascii_tables.open_mrt(path)]
     if _has_commented_header(head):
         return [ascii_tables.open_commented_header(path)]
+    if ascii_tables.is_fixed_width(path):
+        return [ascii_tables.open_cds(path)]
     return [text.open_text(path)]
 
 

@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+from isal import igzip, igzip_lib
 
 from catalog.errors import FormatError
+from catalog.surveys.formats.long_rows import split_long_rows
 from catalog.surveys.tables import BULK, RawBlock, RawTable, Rejection
 
 __all__ = ["BLOCK_BYTES", "open_text", "read_stream"]
 
-BLOCK_BYTES = 16 << 20
-"""Decompressed bytes read at once: about 300 RVS spectra."""
+BLOCK_BYTES = 4 << 20
+"""Decompressed bytes read at once: about 80 RVS spectra, which a processor's cache still holds."""
 
 _GZIP = b"\x1f\x8b"
 _META_ENTRY = re.compile(r"# {1,3}(?:- )?([\w.]+): +(\S.*?) *$")
@@ -36,10 +38,11 @@ class _Stream:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._size = max(path.stat().st_size, 1)
-        self._file = pa.OSFile(str(path))
-        with path.open("rb") as file:
-            is_gzip = file.read(2) == _GZIP
-        self._stream = pa.CompressedInputStream(self._file, "gzip") if is_gzip else self._file
+        self._file = path.open("rb", buffering=0)
+        is_gzip = self._file.read(2) == _GZIP
+        self._file.seek(0)
+        # ISA-L decompresses more than twice as fast as zlib.
+        self._stream = igzip.IGzipFile(fileobj=self._file) if is_gzip else self._file
 
     def __enter__(self) -> "_Stream":
         return self
@@ -50,8 +53,8 @@ class _Stream:
 
     def read(self, n_bytes: int) -> bytes:
         try:
-            return self._stream.read(n_bytes)
-        except OSError as error:
+            return self._stream.read(n_bytes) or b""
+        except (OSError, EOFError, igzip_lib.error) as error:  # type: ignore[misc]  # isal's stub calls it an instance
             raise FormatError(
                 f"{self._path} is truncated or damaged: {error}.", "Download the file again; nothing of it was kept."
             ) from error
@@ -179,6 +182,10 @@ def _parse(
     n_before: int,
     fraction: float,
 ) -> RawBlock:
+    if delimiter == "," and (split := split_long_rows(lines, len(names), [names.index(name) for name in wanted])):
+        n_rows = len(split[0])
+        row_number = np.arange(n_before + 1, n_before + n_rows + 1, dtype=np.int64)
+        return RawBlock(dict(zip(wanted, split, strict=True)), row_number, [], fraction)
     malformed: list[Rejection] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
