@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from psycopg import Connection, sql
 
 from catalog.errors import DatabaseError
@@ -184,6 +185,11 @@ def _matrix_field(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _variable_field(kind: str, values: Sequence[Any]) -> tuple[np.ndarray, list[bytes]]:
+    if kind in _TEXT and not isinstance(values, np.ma.MaskedArray):
+        try:
+            return _text_field(pa.array(values, type=pa.string(), from_pandas=False))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            pass  # not all of them are str
     prefix = b"\x01" if kind == "jsonb" else b""
     data: list[bytes] = []
     lengths = np.full(len(values), -1, dtype=np.int64)
@@ -197,6 +203,17 @@ def _variable_field(kind: str, values: Sequence[Any]) -> tuple[np.ndarray, list[
         lengths[i] = len(raw)
         data.append(raw)
     return lengths, data
+
+
+def _text_field(texts: pa.StringArray) -> tuple[np.ndarray, list[bytes]]:
+    _, offsets_buffer, data_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    data = b"" if data_buffer is None else memoryview(data_buffer)[offsets[0] : offsets[-1]].tobytes()
+    if b"\x00" in data:
+        raise TypeError("text must not contain a null character")
+    lengths = np.diff(offsets).astype(np.int64)
+    lengths[np.asarray(texts.is_null())] = -1
+    return lengths, [data]
 
 
 def _is_sequence_of_bytes(values: Any) -> bool:

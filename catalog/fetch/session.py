@@ -42,7 +42,7 @@ _REMARKABLE = 3.0
 """Pauses, s, that are told of."""
 _PASSING = (429, 500, 502, 503, 504)
 _RETRY_AFTER_MAX = 900
-"""Longest pause, s, that an archive may ask for before the download gives up."""
+"""Longest pause, s, that is made at an archive's wish; asked for more, it is asked again after this."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def _refusal(url: str, response: requests.Response) -> FetchError:
     if status == 429 or status >= 500:
         remedy = f"The archive is busy or down. {GO_ON}"
         if asked := response.headers.get("Retry-After"):
-            remedy = f"The archive asks to wait {asked} s. {GO_ON}"
+            remedy = f"The archive asks to wait {f'{asked} s' if asked.isdecimal() else f'until {asked}'}. {GO_ON}"
     elif status in (401, 403):
         remedy = "The archive refuses access to this address."
     else:

@@ -157,7 +157,8 @@ class Download:
         return self._hasher.hexdigest()
 
     def _copy(self, response: requests.Response, stream: BinaryIO, size: int) -> int:
-        for chunk in response.raw.stream(_CHUNK, decode_content=False):
+        # As it comes: what an archive sent before it fell silent is kept.
+        while chunk := response.raw.read1(_CHUNK, decode_content=False):
             stream.write(chunk)
             self._hasher.update(chunk)
             size += len(chunk)

@@ -42,6 +42,17 @@ def write_files(folder: Path, product: str, make: Callable[..., object], n_rows:
     return paths
 
 
+def stars(n_rows: int, *, first_id: int) -> dict[str, object]:
+    """Columns of gaia_source with positions all over the sky."""
+    generator = np.random.default_rng(first_id)
+    columns = gaia_sources(n_rows, first_id=first_id)
+    columns["ra"] = generator.uniform(0, 360, n_rows).tolist()
+    columns["dec"] = generator.uniform(-90, 90, n_rows).tolist()
+    for name in ("parallax", "phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag", "ruwe", "pmra", "pmdec"):
+        columns[name] = generator.normal(10, 1, n_rows).tolist()
+    return columns
+
+
 def decompress(paths: list[Path]) -> None:
     """Decompress files with Python's own zlib."""
     for path in paths:
@@ -121,7 +132,7 @@ def main(n_spectra: int, n_files: int) -> None:
 
         n_rows = 40_000
         url = (settings.database_url or "").replace("postgresql:", "postgresql+psycopg:")
-        paths = write_files(folder / GAIA, GAIA, gaia_sources, n_rows, 4)
+        paths = write_files(folder / GAIA, GAIA, stars, n_rows, 4)
         ours = ingest(connection, run, settings)
         theirs = measure(lambda: to_sql(paths, url), 1)
         print(

@@ -17,8 +17,8 @@ import pytest
 from catalog.releases import load_release
 from catalog.settings import Settings
 from catalog.surveys.ingest import ingest_path
-from tests.fetch.archive import Answer, Archive, Hold
-from tests.surveys.files import FIRST_ID, gaia_sources, write_bulk
+from tests.fetch.archive import Answer, Archive, Cut, Hold
+from tests.surveys.files import FIRST_ID, gaia_sources, spectra, write_bulk
 
 FOLDER = "Spectroscopy/rvs_mean_spectrum/"
 NAMES = [f"RvsMeanSpectrum_{first:06}-{first + 99:06}.csv.gz" for first in range(0, 1200, 100)]
@@ -217,6 +217,22 @@ def test_files_of_the_stars_that_the_database_lacks(
     refused = rvscat("rvs_mean_spectrum", "--missing", "--as", "other")
     assert refused.returncode == 1
     assert "No gaia_source of other has been ingested" in refused.stderr
+
+
+def test_what_was_fetched_is_what_is_ingested(
+    archive: Archive, settings: Settings, connection: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = write_bulk(tmp_path / f"{NAMES[0]}", "rvs_mean_spectrum", spectra(3))
+    archive.put_bulk(FOLDER, {NAMES[0]: path.read_bytes(), NAMES[1]: b"cut short"})
+    archive.always[f"{FOLDER}{NAMES[1]}"] = Cut(3)
+    assert rvscat("rvs_mean_spectrum", "--retries", "0").returncode == 1
+    folder = settings.surveys / "dr3" / "rvs_mean_spectrum"
+    assert (folder / f"{NAMES[1]}.part").read_bytes() == b"cut"
+    program = [sys.executable, "-c", "from catalog.cli import main; main()", "ingest"]
+    result = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert connection.execute("SELECT name FROM production.ingest_file").fetchall() == [(NAMES[0],)]
+    assert connection.execute("SELECT count(*) FROM survey.rvs_spectrum").fetchone() == (3,)
 
 
 def test_identifiers_from_standard_input(archive: Archive, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
@@ -60,6 +61,13 @@ class Hold:
 Fault = Answer | Cut | Corrupt | Hold
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that were killed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*_)  # type: ignore[arg-type]
+
+
 class Archive:
     """Files by path, and what goes wrong with them; use it in a ``with``.
 
@@ -98,7 +106,7 @@ class Archive:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 

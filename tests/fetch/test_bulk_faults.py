@@ -93,6 +93,9 @@ def test_permanent_429_tells_how_long_to_wait(fetch: Fetch, archive: Archive) ->
     (failure,) = fetch().failures
     assert "429 Too Many Requests (4 attempts)" in failure.message
     assert "asks to wait 0 s" in failure.remedy
+    archive.always[BAD] = Answer(429, (("Retry-After", "Fri, 31 Dec 1999 23:59:59 GMT"),))
+    (failure,) = fetch().failures
+    assert "asks to wait until Fri, 31 Dec 1999 23:59:59 GMT." in failure.remedy
 
 
 def test_a_file_that_is_gone_fails_alone(

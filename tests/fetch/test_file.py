@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from catalog.errors import ConfigurationError
-from catalog.fetch import FetchError, HealpixRange, Journal, Selection
-from tests.fetch.archive import Answer, Archive, Cut
+from catalog.fetch import FetchError, HealpixRange, Journal, Selection, open_session
+from catalog.fetch.file import fetch_file
+from catalog.releases.model import FileRoute, Source
+from tests.fetch.archive import Answer, Archive, Cut, Hold
 from tests.fetch.conftest import Fetch
 
 Found = Callable[[], dict[str, bytes]]
@@ -53,7 +55,7 @@ def test_a_file_that_changed_between_parts_is_not_spliced(
     with pytest.raises(FetchError, match="the connection broke off after 4,000 of 288,000 bytes"):
         fetch_one(NAME)
     del archive.always[NAME]
-    archive.files[NAME] = FITS[:2880].ljust(len(FITS), b"new")
+    archive.files[NAME] = FITS[:2880].ljust(len(FITS), b"n")
     fetch_one(NAME)
     assert found() == {NAME: archive.files[NAME]}
 
@@ -65,6 +67,18 @@ def test_a_part_from_another_place_is_not_taken(fetch_one: Fetch, found: Found, 
     fetch_one(NAME)
     assert found() == {NAME: archive.files[NAME]}
     assert [each.range for each in archive.asked(NAME)] == ["", "bytes=1000-", ""]
+
+
+def test_what_came_before_a_silence_is_kept(archive: Archive, folder: Path, found: Found) -> None:
+    hold = Hold(1000)
+    archive.faults[NAME].append(hold)
+    route = FileRoute(url=f"{archive.url}{NAME}")
+    source = Source(title="One", product="apogee", file=route, default="file")
+    with open_session(retries=1, timeout=(5.0, 0.2), backoff=0) as session:
+        fetch_file("apogee", source, folder, Selection(), session)
+    hold.release.set()
+    assert found() == {NAME: FITS}
+    assert [each.range for each in archive.asked(NAME)] == ["", "bytes=1000-"]
 
 
 def test_an_archive_may_send_less_than_the_rest(fetch_one: Fetch, found: Found, archive: Archive) -> None:
