@@ -19,14 +19,20 @@ WITH star AS (
     UNION ALL
     SELECT 6, 'galah_star', file_id, row_number FROM survey.galah_star WHERE dr3_source_id = :source_id
     UNION ALL
-    SELECT 7, 'k2gap_star', file_id, row_number FROM survey.k2gap_star WHERE gaia_source = :source_id
+    SELECT 7, 'k2gap_star', file_id, row_number
+    FROM production.k2gap_match WHERE release = :'release' AND source_id = :source_id
     UNION ALL
     SELECT 8, 'cluster_member', file_id, row_number
     FROM survey.cluster_member WHERE source_id = :source_id AND gaia_release = 'dr3'
     UNION ALL
+    SELECT 8, 'cluster_member', file_id, row_number
+    FROM production.cluster_match WHERE release = :'release' AND source_id = :source_id
+    UNION ALL
     SELECT 9, 'starhorse_distance', file_id, row_number FROM survey.starhorse_distance WHERE source_id = :source_id
     UNION ALL
-    SELECT 10, 'mock_truth', file_id, row_number FROM survey.mock_truth WHERE source_id = :source_id
+    SELECT 10, 'rvs_cnn_star', file_id, row_number FROM survey.rvs_cnn_star WHERE source_id = :source_id
+    UNION ALL
+    SELECT 11, 'mock_truth', file_id, row_number FROM survey.mock_truth WHERE source_id = :source_id
 )
 SELECT star.survey, star.row_number, f.name, f.product, f.sha256, f.ingested_at
 FROM star

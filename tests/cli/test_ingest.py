@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.settings import Settings
+from tests.surveys.files import gaia_sources, write_bulk
 
 
 def rvscat(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +51,21 @@ def test_a_folder_with_a_bad_file_tells_by_its_status(settings: Settings) -> Non
     assert result.returncode == 1
     assert "GaiaSource_000000-003111.csv.gz" in result.stdout
     assert "1 file refused" in result.stdout
+
+
+def test_stars_that_a_replacement_sets_free_are_told_of(settings: Settings) -> None:
+    folder = settings.surveys / "dr3" / "gaia_source"
+    first = write_bulk(folder / "GaiaSource_0-0.csv", "gaia_source", gaia_sources(3))
+    write_bulk(folder / "GaiaSource_1-1.csv", "gaia_source", gaia_sources(4))
+    assert rvscat("ingest").returncode == 0
+    write_bulk(first, "gaia_source", gaia_sources(1))
+    replaced = rvscat("ingest", str(first), "--replace")
+    assert replaced.returncode == 0, replaced.stderr
+    assert "2 stars of other files had been set aside" in replaced.stdout
+    assert rvscat("ingest").returncode == 0
+    # All four stars are there: the first in its file, the others in the second.
+    again = rvscat("ingest", str(folder / "GaiaSource_1-1.csv"))
+    assert "3 rows" in again.stdout
 
 
 def test_an_empty_data_folder_says_where_files_belong(settings: Settings) -> None:

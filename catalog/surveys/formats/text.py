@@ -119,7 +119,7 @@ def _read_header(path: Path) -> tuple[list[str], str, int]:
             except UnicodeDecodeError as error:
                 raise FormatError(
                     f"{path} is neither text nor any other known format: {error}.",
-                    "Unpack archives (.zip, .tar) first; .gz files are read as they are.",
+                    "Unpack .tar archives first; .gz and .zip files are read as they are.",
                 ) from error
             if line.strip() and not line.startswith("#"):
                 return comments, line, min(end + 1, len(data))

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +87,7 @@ class ZipArchive:
         """Names of the members, in the order of the archive."""
         return [info.filename for info in self._infos]
 
-    def parts(self, wanted: Callable[[str], bool]) -> Iterator[Part]:
+    def parts(self, wanted: Callable[[str], bool]) -> Generator[Part, None, None]:
         """Yield the members whose names are `wanted`, in the order of the archive.
 
         Raises
