@@ -11,7 +11,7 @@ grid, and the ledger of files keeps what they were made of.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from catalog.surveys import convert
 from catalog.surveys.batch import Screen, SurveyBatch
 from catalog.surveys.columns import Column, Notices, find_columns
 from catalog.surveys.product import Product, check_source_id, convert_columns
-from catalog.surveys.tables import IMAGE, RawTable
+from catalog.surveys.tables import IMAGE, RawBlock, RawTable
 
 __all__ = ["GRID_TOLERANCE", "PRODUCT", "RESAMPLED", "grid_error"]
 
@@ -98,12 +98,11 @@ def _read_stars(product: Product, table: RawTable, release: Release, notices: No
     n_pixels = release.rvs.n_pixels
     is_first = True
     with ThreadPoolExecutor(len(_ARRAYS)) as workers:
-        for block in table.blocks(list(found.values())):
+        for block, parsing in _begin_parsing(table.blocks(list(found.values())), found, n_pixels, workers):
             screen = convert_columns(product, block, found)
             check_source_id(screen)
-            raw = [block.columns[found[name]] for name in _ARRAYS]
-            parsed = workers.map(lambda column: convert.to_arrays(column, n_pixels, np.float32), raw)
-            for name, arrays in zip(_ARRAYS, parsed, strict=True):
+            for name, future in zip(_ARRAYS, parsing, strict=True):
+                arrays = future.result()
                 wrong = arrays.lengths != n_pixels
                 if is_first and wrong.size and wrong.all():
                     raise _off_grid(table, f"wrong number of pixels: {arrays.lengths[0]}, not {n_pixels}", release)
@@ -113,6 +112,21 @@ def _read_stars(product: Product, table: RawTable, release: Release, notices: No
             is_first = False
             _check_values(screen)
             yield screen.batch(block.fraction, "source_id")
+
+
+def _begin_parsing(
+    blocks: Iterator[RawBlock], found: Mapping[str, str], n_pixels: int, workers: Executor
+) -> Iterator[tuple[RawBlock, list[Future[convert.Arrays]]]]:
+    """Yield blocks whose arrays are being parsed while the block after them is split into columns."""
+    begun: tuple[RawBlock, list[Future[convert.Arrays]]] | None = None
+    for block in blocks:
+        raw = [block.columns[found[name]] for name in _ARRAYS]
+        parsing = [workers.submit(convert.to_arrays, column, n_pixels, np.float32) for column in raw]
+        if begun is not None:
+            yield begun
+        begun = block, parsing
+    if begun is not None:
+        yield begun
 
 
 def _read_pixels(table: RawTable, release: Release, notices: Notices) -> Iterator[SurveyBatch]:

@@ -15,8 +15,8 @@ __all__ = ["BULK", "IMAGE", "RawBlock", "RawColumn", "RawTable", "Rejection", "T
 class TextSpans:
     """A text column whose cells are left where they stand in the file's bytes: long ones cost time to copy."""
 
-    data: bytes
-    """UTF-8."""
+    data: bytes | bytearray
+    """UTF-8; may be used again for a later block."""
     start: np.ndarray
     """Shape (n,), int64: first byte of each cell; that of a null is its end."""
     stop: np.ndarray
@@ -57,7 +57,7 @@ class Rejection:
 
 @dataclass(frozen=True)
 class RawBlock:
-    """Consecutive rows of a file, as the file holds them."""
+    """Consecutive rows of a file, as the file holds them; its columns are good until the next but one is asked for."""
 
     columns: Mapping[str, RawColumn]
     row_number: np.ndarray

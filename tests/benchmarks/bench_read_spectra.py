@@ -58,9 +58,8 @@ def main(n_stars: int) -> None:
     n_few = min(n_stars, 100)
     with tempfile.TemporaryDirectory() as folder:
         plain, packed = Path(folder) / "a.csv", Path(folder) / "a.csv.gz"
-        columns = spectra(n_stars)
-        write_bulk(plain, "rvs_mean_spectrum", columns)
-        write_bulk(packed, "rvs_mean_spectrum", columns)
+        write_bulk(plain, "rvs_mean_spectrum", spectra(n_stars))
+        write_bulk(packed, "rvs_mean_spectrum", spectra(n_stars))
         few = write_bulk(Path(folder) / "few.csv", "rvs_mean_spectrum", spectra(n_few))
         ways = {
             "gunzip alone (zlib)": (n_stars, lambda: decompress(packed, gzip.open)),

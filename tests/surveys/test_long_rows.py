@@ -18,7 +18,9 @@ def rows(*lines: str) -> bytes:
 
 
 def split(data: bytes) -> list[list[str | None]] | None:
-    columns = split_long_rows(data, 4, [0, 1, 2, 3])
+    columns = split_long_rows(data, len(data), 4, [0, 1, 2, 3])
+    # Bytes of an earlier block may follow.
+    assert (columns is None) == (split_long_rows(data + b'9,"x",y\n', len(data), 4, [0]) is None)
     if columns is None:
         return None
     texts = [column.to_arrow() if isinstance(column, TextSpans) else column for column in columns]

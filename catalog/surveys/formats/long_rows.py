@@ -21,13 +21,17 @@ LONG_ROW = 4096
 _NULLS = (b"", b"null")
 
 
-def split_long_rows(lines: bytes, n_columns: int, chosen: Sequence[int]) -> list[RawColumn] | None:
+def split_long_rows(
+    lines: bytes | bytearray, size: int, n_columns: int, chosen: Sequence[int]
+) -> list[RawColumn] | None:
     """Split lines into fields.
 
     Parameters
     ----------
-    lines : bytes
+    lines : bytes or bytearray
         Whole lines, separated by line feeds; fields separated by commas, quoted if they hold one.
+    size : int
+        Bytes that count; others may follow.
     n_columns : int
         Fields of each line.
     chosen : sequence of int
@@ -39,10 +43,10 @@ def split_long_rows(lines: bytes, n_columns: int, chosen: Sequence[int]) -> list
         Columns in the order of `chosen`: long quoted ones as spans, others as Arrow text. None when the lines
         are not as expected: short, of another number of fields, with quotes or line ends inside quotes.
     """
-    if lines.find(b"\n", 0, LONG_ROW) >= 0:
+    if lines.find(b"\n", 0, min(size, LONG_ROW)) >= 0:
         return None
-    spans = _find_fields(lines, n_columns)
-    if spans is None or len(lines) < LONG_ROW * len(spans):
+    spans = _find_fields(lines, size, n_columns)
+    if spans is None or size < LONG_ROW * len(spans):
         return None
     table = np.array(spans, dtype=np.int64).reshape(-1, n_columns, 2)
     try:
@@ -51,38 +55,38 @@ def split_long_rows(lines: bytes, n_columns: int, chosen: Sequence[int]) -> list
         return None
 
 
-def _find_fields(lines: bytes, n_columns: int) -> list[list[int]] | None:
+def _find_fields(lines: bytes | bytearray, size: int, n_columns: int) -> list[list[int]] | None:
     """Return the ends of all fields of each line; None when a line is not as expected."""
     rows = []
-    at, size = 0, len(lines)
+    at = 0
     while at < size:
         row: list[int] = []
         for _ in range(n_columns - 1):
-            at = _take_field(lines, at, b",", row)
+            at = _take_field(lines, size, at, b",", row)
             if at < 0:
                 return None
-        at = _take_field(lines, at, b"\n", row)
+        at = _take_field(lines, size, at, b"\n", row)
         if at < 0:
             return None
         rows.append(row)
     return rows
 
 
-def _take_field(lines: bytes, at: int, separator: bytes, row: list[int]) -> int:
+def _take_field(lines: bytes | bytearray, size: int, at: int, separator: bytes, row: list[int]) -> int:
     """Add the ends of the field at `at` to `row`; return where the next begins, or -1."""
     if lines[at : at + 1] == b'"':
-        end = lines.find(b'"', at + 1)
+        end = lines.find(b'"', at + 1, size)
         if end < 0 or lines.find(b"\n", at, end) >= 0 or lines[at + 1 : end] in _NULLS:
             return -1
         row += (at + 1, end)
         after = end + 1
-        if lines[after : after + 1] == separator:
+        if after < size and lines[after : after + 1] == separator:
             return after + 1
         # The last line may lack its end. Anything else is a doubled quote, or \r\n.
-        return after if separator == b"\n" and after == len(lines) else -1
-    end = lines.find(separator, at)
+        return after if separator == b"\n" and after == size else -1
+    end = lines.find(separator, at, size)
     if end < 0:
-        end = len(lines) if separator == b"\n" else -1
+        end = size if separator == b"\n" else -1
     if end < 0 or (separator == b"," and lines.find(b"\n", at, end) >= 0):
         return -1
     if separator == b"\n" and (lines.find(b",", at, end) >= 0 or lines[end - 1 : end] == b"\r"):
@@ -91,7 +95,7 @@ def _take_field(lines: bytes, at: int, separator: bytes, row: list[int]) -> int:
     return end + 1
 
 
-def _column(lines: bytes, start: np.ndarray, stop: np.ndarray) -> RawColumn:
+def _column(lines: bytes | bytearray, start: np.ndarray, stop: np.ndarray) -> RawColumn:
     if (stop - start).max() > LONG_ROW // 8:
         return TextSpans(lines, start, stop)
     cells = [lines[i:j].decode() for i, j in zip(start.tolist(), stop.tolist(), strict=True)]

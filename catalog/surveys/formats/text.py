@@ -11,6 +11,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,8 @@ __all__ = ["BLOCK_BYTES", "open_text", "read_stream"]
 BLOCK_BYTES = 4 << 20
 """Decompressed bytes read at once: about 80 RVS spectra, which a processor's cache still holds."""
 
+_SHORT = 4096
+_COMPRESSION = 64
 _GZIP = b"\x1f\x8b"
 _META_ENTRY = re.compile(r"# {1,3}(?:- )?([\w.]+): +(\S.*?) *$")
 _DELIMITER = re.compile(r"# delimiter: *['\"]?(.)['\"]? *$")
@@ -55,9 +58,27 @@ class _Stream:
         try:
             return self._stream.read(n_bytes) or b""
         except (OSError, EOFError, igzip_lib.error) as error:  # type: ignore[misc]  # isal's stub calls it an instance
-            raise FormatError(
-                f"{self._path} is truncated or damaged: {error}.", "Download the file again; nothing of it was kept."
-            ) from error
+            raise self._damaged(error) from error
+
+    def fill(self, view: memoryview) -> int:
+        """Read until `view` is full or the file ends; return the bytes that came."""
+        done = 0
+        try:
+            while done < len(view) and (n_bytes := self._stream.readinto(view[done:])):
+                done += n_bytes
+        except (OSError, EOFError, igzip_lib.error) as error:  # type: ignore[misc]  # isal's stub calls it an instance
+            raise self._damaged(error) from error
+        return done
+
+    def _damaged(self, error: Exception) -> FormatError:
+        return FormatError(
+            f"{self._path} is truncated or damaged: {error}.", "Download the file again; nothing of it was kept."
+        )
+
+    @property
+    def most_bytes(self) -> int:
+        """What the file hardly exceeds when it is decompressed: small files need small buffers."""
+        return self._size * (_COMPRESSION if self._stream is not self._file else 1) + 1
 
     @property
     def fraction(self) -> float:
@@ -150,42 +171,64 @@ def _blocks(
     if twice:
         raise FormatError(f"{path} has more than one column named {', '.join(twice)}.")
     n_before = 0
-    with _Stream(path) as stream, ThreadPoolExecutor(1) as worker:
-        rest = b""
+    with _Stream(path) as stream:
         while offset and (skipped := stream.read(min(offset, BLOCK_BYTES))):
             offset -= len(skipped)
-        # One block is decompressed while the one before it is parsed: both release the interpreter.
-        ahead = worker.submit(stream.read, BLOCK_BYTES)
-        while True:
-            data, fraction = ahead.result(), stream.fraction
-            ahead = worker.submit(stream.read, BLOCK_BYTES if data else 0)
-            # Rows hold no line ends: a block stops at the last one.
-            cut = data.rfind(b"\n") + 1 if data else 0
-            if data and not cut:
-                rest += data
-                continue
-            lines, rest = b"".join((rest, memoryview(data)[:cut])), data[cut:]
-            if lines and not lines.isspace():
-                block = _parse(path, lines, names, wanted, delimiter, n_before, fraction)
+        for lines, size in _whole_lines(stream):
+            # Empty lines may follow the last row.
+            if size > _SHORT or lines[:size].strip():
+                block = _parse(path, lines, size, names, wanted, delimiter, n_before, stream.fraction)
                 n_before += len(block.row_number) + len(block.rejections)
                 yield block
-            if not data:
+
+
+def _whole_lines(stream: _Stream) -> Iterator[tuple[bytearray, int]]:
+    """Yield what is left of a stream in pieces that end where a line ends: a buffer and the bytes of it that count.
+
+    Buffers are used again: fresh memory costs as much as parsing it. One stays as it is until the next but one is
+    asked for. One piece is decompressed while the one before it is parsed: both release the interpreter.
+    """
+    buffers = cycle([bytearray() for _ in range(3)])
+    n_bytes = min(BLOCK_BYTES, stream.most_bytes)
+
+    def fill(rest: bytes) -> tuple[bytearray, int, bool]:
+        buffer, size = next(buffers), len(rest) + n_bytes
+        if len(buffer) < size:
+            buffer.extend(bytes(size + len(rest) - len(buffer)))
+        buffer[: len(rest)] = rest
+        n_read = stream.fill(memoryview(buffer)[len(rest) : size])
+        return buffer, len(rest) + n_read, n_read == 0
+
+    with ThreadPoolExecutor(1) as worker:
+        ahead = worker.submit(fill, b"")
+        while True:
+            buffer, size, is_last = ahead.result()
+            # Rows hold no line ends: a piece stops at the last one.
+            cut = size if is_last else buffer.rfind(b"\n", 0, size) + 1
+            if not is_last:
+                ahead = worker.submit(fill, bytes(memoryview(buffer)[cut:size]))
+            if cut:
+                yield buffer, cut
+            if is_last:
                 return
 
 
 def _parse(
     path: Path,
-    lines: bytes,
+    buffer: bytearray,
+    size: int,
     names: tuple[str, ...],
     wanted: Sequence[str],
     delimiter: str,
     n_before: int,
     fraction: float,
 ) -> RawBlock:
-    if delimiter == "," and (split := split_long_rows(lines, len(names), [names.index(name) for name in wanted])):
+    indices = [names.index(name) for name in wanted]
+    if delimiter == "," and (split := split_long_rows(buffer, size, len(names), indices)):
         n_rows = len(split[0])
         row_number = np.arange(n_before + 1, n_before + n_rows + 1, dtype=np.int64)
         return RawBlock(dict(zip(wanted, split, strict=True)), row_number, [], fraction)
+    lines = memoryview(buffer)[:size]
     malformed: list[Rejection] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -195,10 +238,10 @@ def _parse(
 
     # Columns are numbered: headers may hold one name twice.
     keys = [str(i) for i in range(len(names))]
-    chosen = [keys[names.index(name)] for name in wanted]
+    chosen = [keys[index] for index in indices]
     try:
         table = pa.csv.read_csv(
-            pa.BufferReader(lines),
+            pa.BufferReader(pa.py_buffer(lines)),
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(lines) + 1, column_names=keys),
             parse_options=pa.csv.ParseOptions(delimiter=delimiter, invalid_row_handler=skip),
             convert_options=pa.csv.ConvertOptions(
@@ -213,8 +256,8 @@ def _parse(
         raise FormatError(f"{path}, rows after {n_before}: {error}.") from error
     n_rows = table.num_rows + len(malformed)
     # bytes.count is several times slower.
-    n_lines = np.count_nonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n")) + (not lines.endswith(b"\n"))
-    if n_rows != n_lines and n_rows != sum(1 for line in lines.splitlines() if line):
+    n_lines = np.count_nonzero(np.frombuffer(lines, dtype=np.uint8) == ord("\n")) + (lines[-1] != ord("\n"))
+    if n_rows != n_lines and n_rows != sum(1 for line in lines.tobytes().splitlines() if line):
         raise FormatError(f"{path}, rows after {n_before}: a quoted field runs over the end of its line.")
     row_number = np.arange(n_before + 1, n_before + n_rows + 1, dtype=np.int64)
     if malformed:
