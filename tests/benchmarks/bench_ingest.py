@@ -130,7 +130,7 @@ def main(n_spectra: int, n_files: int) -> None:
             )
         print(f"again, all skipped: {again.wall_s:.2f} s; peak memory {after:,.0f} MB (before: {before:,.0f} MB)")
 
-        n_rows = 40_000
+        n_rows = 200_000
         url = (settings.database_url or "").replace("postgresql:", "postgresql+psycopg:")
         paths = write_files(folder / GAIA, GAIA, stars, n_rows, 4)
         ours = ingest(connection, run, settings)
