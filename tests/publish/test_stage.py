@@ -267,7 +267,8 @@ def test_failure_half_way_leaves_no_table(connection, run, settings, seed_run, m
     with pytest.raises(RuntimeError, match="half way"):
         publish_catalogue(connection, run, settings)
     connection.rollback()
-    assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'catalogue'::regnamespace").fetchone() == (0,)
+    left = connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace = 'catalogue'::regnamespace")
+    assert left.fetchone() == (0,)
     assert list_publications(connection) == []
 
 
