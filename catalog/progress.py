@@ -21,6 +21,16 @@ class Listener:
     def __call__(self, done: float, total: float, what: str = "") -> None:
         """Hear how far the current stage is."""
 
+    def parts(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Hear how those parts of the current stage stand that are worked on at once.
+
+        Parameters
+        ----------
+        rows : sequence of mapping
+            One a part, with the same columns each, in the order in which they are to be shown; none when no part is
+            at work any more.
+        """
+
     def begin(self, stage: str) -> None:
         """Hear that `stage` begins."""
 

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,8 @@ __all__ = ["StageDisplay"]
 
 _LINE_SECONDS = 20.0
 _NOTES = 6
+_PARTS = 12
+"""Shown at once: the screen of a person is not endless."""
 
 
 class StageDisplay(Listener):
@@ -37,6 +40,7 @@ class StageDisplay(Listener):
         self._state: dict[str, str] = {stage.name: "waiting" for stage in stages}
         self._spent: dict[str, float] = {}
         self._words: dict[str, str] = {}
+        self._parts: list[Mapping[str, str]] = []
         self._fraction = 0.0
         self._current: Stage | None = None
         self._began = 0.0
@@ -54,7 +58,7 @@ class StageDisplay(Listener):
     def begin(self, stage: str) -> None:
         """Show that `stage` begins."""
         self._current = next(each for each in self._stages if each.name == stage)
-        self._began, self._fraction = time.monotonic(), 0.0
+        self._began, self._fraction, self._parts = time.monotonic(), 0.0, []
         self._last_line = self._began
         self._state[stage] = "running"
         self._line(f"{self._current.title} ...")
@@ -68,6 +72,13 @@ class StageDisplay(Listener):
         if time.monotonic() - self._last_line > _LINE_SECONDS:
             self._last_line = time.monotonic()
             self._line(f"  {self._fraction:4.0%} {what} ({self._left()})")
+            if len(self._parts) > 1:
+                for row in self._parts:
+                    self._line("       " + ", ".join(f"{name} {value}" for name, value in row.items()))
+
+    def parts(self, rows: Sequence[Mapping[str, str]]) -> None:
+        """Show how the parts of the current stage stand that are worked on at once."""
+        self._parts = list(rows)
 
     def end(self, stage: str, counts: Mapping[str, Any], notes: Sequence[str], skipped: bool) -> None:
         """Show that `stage` is done, with a few words on what came out."""
@@ -76,7 +87,7 @@ class StageDisplay(Listener):
         self._state[name] = "skipped" if skipped else "done"
         self._spent[name] = time.monotonic() - self._began
         self._words[name] = words
-        title, self._current = self._current.title, None
+        title, self._current, self._parts = self._current.title, None, []
         took = "already done" if skipped else f"{duration(self._spent[name])}; {self._left()}"
         self._line(f"{title}: {words} ({took})")
         for note in [] if skipped else notes[:_NOTES]:
@@ -106,8 +117,8 @@ class StageDisplay(Listener):
         left = self.seconds_left()
         return "nothing left" if left < 0.5 else f"about {duration(left)} left"
 
-    def __rich__(self) -> Table:
-        """Draw all stages, one a line."""
+    def __rich__(self) -> RenderableType:
+        """Draw all stages, one a line, and below them the parts at work."""
         table = Table.grid(padding=(0, 1), expand=False)
         for stage in self._stages:
             state = self._state[stage.name]
@@ -132,4 +143,14 @@ class StageDisplay(Listener):
             table.add_row(mark, title, words, spent)
         if self._current is not None:
             table.add_row("", f"[dim]{self._left()}[/]", "", "")
-        return table
+        return Group(table, self._draw_parts()) if self._parts else table
+
+    def _draw_parts(self) -> RenderableType:
+        shown, hidden = self._parts[:_PARTS], self._parts[_PARTS:]
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name in shown[0]:
+            table.add_column(name, justify="right", no_wrap=True)
+        for row in shown:
+            table.add_row(*(Text(value) for value in row.values()))
+        more = [Text(f"and {len(hidden)} more", style="dim")] if hidden else []
+        return Padding(Group(table, *more), (0, 0, 0, 2))

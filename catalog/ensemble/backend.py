@@ -1,13 +1,16 @@
 """The one place where Keras is imported: late, since it takes seconds, and quietly."""
 
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-__all__ = ["compiled", "quiet", "start_keras"]
+__all__ = ["backend_versions", "compiled", "quiet", "start_keras"]
+
+_XLA_ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
 def start_keras(threads: int | None = None) -> ModuleType:
@@ -31,6 +34,9 @@ def start_keras(threads: int | None = None) -> ModuleType:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(threads))
         # The network is a chain: operations side by side have nothing to do.
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    if threads == 1 and os.environ["KERAS_BACKEND"] == "jax" and _XLA_ONE_THREAD not in os.environ.get("XLA_FLAGS", ""):
+        # JAX takes all cores unless told otherwise.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_XLA_ONE_THREAD}".strip()
     with _without_banners():
         import keras
     module: ModuleType = keras
@@ -45,6 +51,15 @@ def compiled() -> bool:
     import keras
 
     return bool(keras.backend.backend() == "jax")
+
+
+def backend_versions() -> dict[str, str]:
+    """Return what decides on the last bits of a trained network: backend, and the versions of it, Keras and numpy."""
+    import keras
+    import numpy as np
+
+    name = str(keras.backend.backend())
+    return {"backend": f"{name} {sys.modules[name].__version__}", "keras": keras.__version__, "numpy": np.__version__}
 
 
 @contextmanager

@@ -1,40 +1,29 @@
 """From a training sample to a whole ensemble on disk."""
 
-import json
 import platform
-import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from psycopg import Connection
-from pydantic import ValidationError
 
 from catalog import __version__
 from catalog.database.ledger import Run
-from catalog.ensemble.artefact import (
-    FORMAT_VERSION,
-    Manifest,
-    MemberRecord,
-    network_file,
-    read_training,
-    verify_artefact,
-    write_artefact,
-)
-from catalog.ensemble.files import sha256_file, write_whole
-from catalog.ensemble.keys import folder_name
+from catalog.ensemble.arrays import TrainingArrays
+from catalog.ensemble.artefact import FORMAT_VERSION, Manifest, write_artefact
+from catalog.ensemble.gathering import adopt_members, finished_member
 from catalog.ensemble.metrics import out_of_fold, residual_metrics
+from catalog.ensemble.outcome import MemberOutcome, Verdict, choose_members
 from catalog.ensemble.pool import train_members
 from catalog.ensemble.prediction import combine
+from catalog.ensemble.space import require_space, told_of_full_disk
 from catalog.ensemble.splits import MemberPlan, plan_members, validation_masks
-from catalog.ensemble.training import TrainingArrays
+from catalog.ensemble.task import Task, member_files
 from catalog.ensemble.uncertainty import fit_dispersions, overall_sigma
-from catalog.ensemble.worker import TASK_FILE, member_files
-from catalog.errors import ArtefactError
+from catalog.ensemble.watch import TrainingWatch
+from catalog.ensemble.work import discard_work, remove_abandoned, remove_partial, work_folder
 from catalog.features import (
     FEATURES_VERSION,
     SCALARS,
@@ -50,7 +39,11 @@ from catalog.profiles import Profile
 from catalog.progress import Progress
 from catalog.releases import load_release
 
-__all__ = ["build_ensemble", "discard_work", "fit_scalers", "training_arrays"]
+__all__ = ["build_ensemble", "fit_scalers", "training_arrays"]
+
+# On disk, with the paper's network: a member with its copy in the ensemble, and a checkpoint with its successor.
+_MEMBER_BYTES = 7_000_000
+_CHECKPOINT_BYTES = 24_000_000
 
 
 def fit_scalers(training: TrainingSet, n_bp: int) -> Scalers:
@@ -127,166 +120,126 @@ def build_ensemble(
     -------
     Manifest
     list of str
-        Notes on stars that were left out.
+        Notes on stars that were left out, and on trainings that were stopped and went on.
 
     Raises
     ------
     SampleError
-        The training sample is too small to split.
+        The training sample is too small to split, or holds a value that is not finite.
     TrainingError
         A training process ended before its time.
     RvscatError
-        A member has diverged with every seed.
+        A member has diverged with every seed, the disk is full, or another process trains these networks.
     """
     start = time.perf_counter()
     profile, release = run.profile, load_release(run.profile.release)
-    work = _work_folder(folder.parent, training_key)
-    members = work / "members"
-    members.mkdir(parents=True, exist_ok=True)
-    progress(0, 1, "reading the training sample")
+    plans = plan_members(profile.training)
+    notes = remove_abandoned(folder.parent, training_key)
+    with work_folder(folder.parent, training_key) as work, told_of_full_disk(folder.parent, "the ensemble"):
+        progress(0, 1, "reading the training sample")
+        room = len(plans) * _MEMBER_BYTES + workers * _CHECKPOINT_BYTES
+        training, masks, read_notes = _read_sample(connection, run, work, room)
+        scalers = fit_scalers(training, release.xp.bp_coefficients)
+        arrays = training_arrays(training, scalers, masks)
+        arrays.require_finite(training.source_id)
+        task = Task(work, arrays, profile.network, profile.training, training_key)
+        task.save()
+        adopt_members(task.members, networks, scalers)
+        outcomes, watch = _train(task, plans, workers, progress)
+        verdicts = choose_members(outcomes, profile.training.drop_above_percentile)
+        kept = [verdict.outcome for verdict in verdicts if verdict.kept]
+        scaled = np.stack([np.load(member_files(task.members, o.member)[2], allow_pickle=False) for o in kept])
+        predictions = scalers.labels.inverse_transform(scaled)
+        metrics, uncertainty = _judge(training, predictions, masks, np.array([o.split for o in kept]), profile)
+        manifest = Manifest(
+            format_version=FORMAT_VERSION,
+            key=key,
+            training_key=training_key,
+            release=run.release,
+            features_version=FEATURES_VERSION,
+            labels=tuple(label.name for label in LABELS),
+            grid=release.rvs,
+            scalers_fitted_on="the whole training sample",
+            network=profile.network,
+            training=profile.training,
+            uncertainty_settings=profile.uncertainty,
+            n_training=len(training),
+            members=tuple(outcome.record() for outcome in kept),
+            metrics={**metrics, "members": [verdict.model_dump(mode="json") for verdict in verdicts]},
+            uncertainty=uncertainty,
+            notes=tuple(_constant_notes(scalers) + _member_notes(verdicts)),
+            versions=_versions(),
+            wall_s=time.perf_counter() - start,
+        )
+        stars = {"source_id": training.source_id, "labels": training.labels, "validation": masks}
+        kept_arrays = {**stars, "predictions": predictions.astype(np.float32)}
+        try:
+            write_artefact(folder, manifest, scalers, task.members, kept_arrays)
+        except OSError:
+            remove_partial(folder)
+            raise
+        discard_work(folder.parent, training_key)
+    return manifest, notes + read_notes + watch.notes
+
+
+def _read_sample(connection: Connection, run: Run, work: Path, room: int) -> tuple[TrainingSet, np.ndarray, list[str]]:
+    """Read the training sample, once the disk is known to hold it and `room` bytes more."""
+    row = connection.execute(
+        "SELECT count(*) FROM production.sample_star WHERE run_id = %s AND role = 'training'", (run.run_id,)
+    ).fetchone()
+    assert row is not None
+    spectra = 4 * load_release(run.profile.release).rvs.n_pixels * row[0]
+    require_space(work, spectra + room, "The training")
     report = FeatureReport()
     training = load_training_set(connection, run, work, report)
     connection.commit()
-    masks = validation_masks(training.source_id, profile.training)
-    scalers = fit_scalers(training, release.xp.bp_coefficients)
-    training_arrays(training, scalers, masks).save(work)
-    task = {"network": profile.network.model_dump(mode="json"), "training": profile.training.model_dump(mode="json")}
-    (work / TASK_FILE).write_text(json.dumps(task))
+    return training, validation_masks(training.source_id, run.profile.training), report.notes()
 
-    plans = plan_members(profile.training)
-    _adopt(members, networks, len(plans), scalers)
-    missing = [plan for plan in plans if _finished(members, plan) is None]
-    watch = _Watch(profile, len(plans), len(plans) - len(missing), progress)
+
+def _train(
+    task: Task, plans: list[MemberPlan], workers: int, progress: Progress
+) -> tuple[list[MemberOutcome], TrainingWatch]:
+    """Train the members that are missing; return the outcomes of all."""
+    before = {plan: outcome for plan in plans if (outcome := finished_member(task.members, plan)) is not None}
+    missing = [plan for plan in plans if plan not in before]
+    watch = TrainingWatch(task.training, len(plans), [outcome.epochs for outcome in before.values()], progress)
     if missing:
-        train_members(work, missing, workers, watch)
-    records = [_finished(members, plan) for plan in plans]
-    scaled = np.stack([np.load(member_files(members, plan.member)[2], allow_pickle=False) for plan in plans])
-    predictions = scalers.labels.inverse_transform(scaled)
-    metrics, uncertainty = _judge(training, predictions, masks, plans, profile)
-    manifest = Manifest(
-        format_version=FORMAT_VERSION,
-        key=key,
-        training_key=training_key,
-        release=run.release,
-        features_version=FEATURES_VERSION,
-        labels=tuple(label.name for label in LABELS),
-        grid=release.rvs,
-        scalers_fitted_on="the whole training sample",
-        network=profile.network,
-        training=profile.training,
-        uncertainty_settings=profile.uncertainty,
-        n_training=len(training),
-        members=tuple(record for record in records if record is not None),
-        metrics=metrics,
-        uncertainty=uncertainty,
-        notes=tuple(_constant_notes(scalers) + watch.notes),
-        versions=_versions(),
-        wall_s=time.perf_counter() - start,
-    )
-    kept = {"source_id": training.source_id, "labels": training.labels, "validation": masks}
-    write_artefact(folder, manifest, scalers, members, {**kept, "predictions": predictions.astype(np.float32)})
-    discard_work(folder.parent, training_key)
-    return manifest, report.notes()
-
-
-def _work_folder(parent: Path, training_key: str) -> Path:
-    return parent / f".work-{folder_name(training_key)}"
-
-
-def discard_work(parent: Path, training_key: str) -> None:
-    """Remove the folder in which the members of a training gather; it outlives a killed training only."""
-    shutil.rmtree(_work_folder(parent, training_key), ignore_errors=True)
-
-
-def _finished(members: Path, plan: MemberPlan) -> MemberRecord | None:
-    """Return the record of a member whose files are whole, or None."""
-    network, record_file, predictions = member_files(members, plan.member)
-    try:
-        record = MemberRecord.model_validate_json(record_file.read_text())
-        whole = sha256_file(network) == record.file_sha256 and sha256_file(predictions) == record.predictions_sha256
-    except (FileNotFoundError, ValidationError):
-        return None
-    return record if whole else None
-
-
-def _adopt(members: Path, networks: list[Path], n_members: int, scalers: Scalers) -> None:
-    """Take over the networks of an ensemble that was trained in the same way on the same stars."""
-    for path in networks:
         try:
-            manifest = verify_artefact(path)
-        except ArtefactError:
-            continue  # not whole: its networks are trained once more
-        if len(manifest.members) != n_members:
-            continue
-        predictions = scalers.labels.transform(read_training(path)["predictions"]).astype(np.float32)
-        for record, scaled in zip(manifest.members, predictions, strict=True):
-            _take_over(members, path, record, scaled)
-        return
+            train_members(task.folder, missing, workers, watch)
+        finally:
+            watch.end()
+    outcomes = [before.get(plan) or finished_member(task.members, plan) for plan in plans]
+    return [outcome for outcome in outcomes if outcome is not None], watch
 
 
-def _take_over(members: Path, path: Path, record: MemberRecord, scaled: np.ndarray) -> None:
-    network, record_file, prediction_file = member_files(members, record.member)
-    shutil.copyfile(network_file(path, record.member), network)
-    write_whole(prediction_file, lambda temporary: np.save(temporary, scaled))
-    taken = record.model_copy(update={"predictions_sha256": sha256_file(prediction_file)})
-    write_whole(record_file, lambda temporary: temporary.write_text(taken.model_dump_json()))
-
-
-@dataclass
-class _Watch:
-    """Turns the events of training processes into progress and notes."""
-
-    profile: Profile
-    n_members: int
-    n_finished: int
-    progress: Progress
-
-    def __post_init__(self) -> None:
-        self.epochs: dict[int, int] = {}
-        self.notes: list[str] = []
-        if self.n_finished:
-            self.progress(self._done(), self._total(), f"{self.n_finished} members were finished before")
-        else:
-            self.progress(0, self._total(), "starting the training processes")
-
-    def __call__(self, event: Mapping[str, Any]) -> None:
-        member = int(event["member"])
-        if event["event"] == "epoch":
-            self.epochs[member] = int(event["epoch"])
-            words = (
-                f"member {member + 1} of {self.n_members}, epoch {event['epoch']}: loss {event['loss']:.4f}, "
-                f"validation {event['val_loss']:.4f}, learning rate {event['learning_rate']:.1e}"
+def _member_notes(verdicts: list[Verdict]) -> list[str]:
+    """Return what a person should know of members that diverged, were dropped, or have not had their chance."""
+    notes = []
+    for verdict in verdicts:
+        outcome = verdict.outcome
+        name = f"Member {outcome.member + 1}"
+        notes += [
+            f"{name} diverged with seed {failure.seed} ({failure.message}): trained with the next seed."
+            for failure in outcome.failures
+        ]
+        if not verdict.kept:
+            notes.append(f"{name} was dropped: {verdict.why}.")
+        elif outcome.constant_mse is not None and outcome.val_mse >= outcome.constant_mse > 0.0:
+            notes.append(
+                f"{name} is no better than a constant after {outcome.epochs} epochs: its validation MSE is "
+                f"{outcome.val_mse:.3g}, that of the mean label {outcome.constant_mse:.3g}."
             )
-        elif event["event"] == "diverged":
-            self.epochs.pop(member, None)
-            words = f"member {member + 1} has diverged, next seed"
-            self.notes.append(
-                f"Member {member} diverged with seed {event['seed']} ({event['message']}): trained with the next seed."
-            )
-        else:
-            self.epochs.pop(member, None)
-            self.n_finished += 1
-            words = (
-                f"member {member + 1} of {self.n_members} finished after {event['epochs']} epochs, "
-                f"validation {event['val_loss']:.4f}"
-            )
-        self.progress(self._done(), self._total(), words)
-
-    def _done(self) -> float:
-        return self.n_finished * self.profile.training.max_epochs + sum(self.epochs.values())
-
-    def _total(self) -> float:
-        return self.n_members * self.profile.training.max_epochs
+    return notes
 
 
 def _judge(
-    training: TrainingSet, predictions: np.ndarray, masks: np.ndarray, plans: list[MemberPlan], profile: Profile
+    training: TrainingSet, predictions: np.ndarray, masks: np.ndarray, splits: np.ndarray, profile: Profile
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the metrics of an ensemble on its training sample, and the fits behind its uncertainties."""
     mean, deviation = combine(predictions)
     fits = fit_dispersions(training.labels, mean, profile.uncertainty)
     sigma = overall_sigma(fits, mean, deviation)
-    unseen = out_of_fold(predictions, masks, np.array([plan.split for plan in plans]))
+    unseen = out_of_fold(predictions, masks, splits)
     metrics = residual_metrics(training.labels, mean, unseen, sigma)
     metrics["internal"] = {label.name: float(np.median(deviation[:, i])) for i, label in enumerate(LABELS)}
     metrics["sigma"] = {label.name: float(np.median(sigma[:, i])) for i, label in enumerate(LABELS)}
@@ -318,7 +271,8 @@ def _constant_notes(scalers: Scalers) -> list[str]:
 
 def _versions() -> dict[str, str]:
     found = {"rvscat": __version__, "python": platform.python_version(), "numpy": np.__version__}
-    # The training processes used Keras; this process need not have loaded it.
+    # The training processes used Keras; this process need not have loaded it. What each member was trained on is
+    # among the metrics.
     for name in ("keras", "tensorflow", "tensorflow-cpu", "jax"):
         try:
             found[name] = version(name)

@@ -16,7 +16,8 @@ ENSEMBLE_VERSION = 1
 def ensemble_keys(connection: Connection, run: Run) -> tuple[str, str]:
     """Return the key of the ensemble that `run` needs, and that of its training alone.
 
-    The second leaves out how uncertainties are fitted: ensembles that differ only there share their networks.
+    The second leaves out how uncertainties are fitted and which members are dropped after training: ensembles that
+    differ only there share their networks.
 
     Parameters
     ----------
@@ -30,17 +31,20 @@ def ensemble_keys(connection: Connection, run: Run) -> tuple[str, str]:
     """
     release = load_release(run.profile.release)
     n, digest = training_digest(connection, run)
+    after_training = {"drop_above_percentile"}
     training_key = fingerprint(
         [ENSEMBLE_VERSION, FEATURES_VERSION],
         run.release,
         [n, digest],
         run.profile.network.model_dump(mode="json"),
-        run.profile.training.model_dump(mode="json"),
+        run.profile.training.model_dump(mode="json", exclude=after_training),
         release.rvs.model_dump(mode="json"),
         release.xp.model_dump(mode="json"),
         [label.name for label in LABELS],
     )
-    return fingerprint(training_key, run.profile.uncertainty.model_dump(mode="json")), training_key
+    uncertainty = run.profile.uncertainty.model_dump(mode="json")
+    dropping = run.profile.training.model_dump(mode="json", include=after_training)
+    return fingerprint(training_key, uncertainty, dropping), training_key
 
 
 def folder_name(key: str) -> str:

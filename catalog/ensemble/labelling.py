@@ -1,5 +1,6 @@
 """The stage that labels the stars of a run (Sects. 4 and 4.2)."""
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -9,29 +10,30 @@ from catalog.database.copy_in import copy_in
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
 from catalog.ensemble.keys import ensemble_keys, folder_name
-from catalog.ensemble.prediction import PREDICTION_BATCH, Ensemble, combine, load_ensemble
+from catalog.ensemble.labels import ROLES, Labels, first_stars, label_pages
+from catalog.ensemble.prediction import Ensemble, load_ensemble
 from catalog.ensemble.registry import known_ensemble
-from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
-from catalog.errors import SampleError
-from catalog.features import FeatureReport, Page, pages, report_missing, stream_features
+from catalog.errors import ArtefactError, SampleError
+from catalog.features import FeatureReport, Page, pages, report_missing
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.settings import Settings
 
-__all__ = ["PAGE_SIZE", "ROLES", "predict_labels"]
+__all__ = ["PAGE_SIZE", "predict_labels"]
 
-ROLES = ("training", "observed")
-
-PAGE_SIZE = 16_384
+PAGE_SIZE = 4096
 """Stars that are labelled, written and committed at a time."""
+
+# As sql/features/missing.sql calls it.
+_OFF_GRID = "an RVS spectrum on another pixel grid"
 
 
 def predict_labels(connection: Connection, run: Run, settings: Settings, progress: Progress = silent) -> StageResult:
     """Label the training and the observed sample of `run`.
 
-    Features are streamed; every member sees each chunk of stars; labels are written page by page. A labelling that
-    was stopped goes on after the last page; one that was complete is done anew.
+    Reading, predicting and writing go on at the same time. Every member sees each chunk of stars; labels are written
+    page by page. A labelling that was stopped goes on after the last page; one that was complete is done anew.
 
     Parameters
     ----------
@@ -44,16 +46,19 @@ def predict_labels(connection: Connection, run: Run, settings: Settings, progres
     Returns
     -------
     StageResult
-        Stars labelled and left out, median dispersions and uncertainties.
+        Stars labelled and left out, median dispersions and uncertainties; the runtime, the threads, and the largest
+        difference from Keras on the first stars, in scaled label units.
 
     Raises
     ------
     NotFoundError
         The ensemble has not been trained.
     ArtefactError
-        The ensemble is damaged or does not fit the spectra.
+        The ensemble is damaged, or spectra are on another pixel grid than its own.
     SampleError
         There is no star to label.
+    ConfigurationError
+        The runtime that the profile asks for is not installed.
     """
     progress(0, 1, "loading the ensemble")
     key, _ = ensemble_keys(connection, run)
@@ -64,19 +69,37 @@ def predict_labels(connection: Connection, run: Run, settings: Settings, progres
     total = sum(page.n_stars for page in todo)
     if not total:
         raise SampleError(f"Run {run.run_id} has no stars to label.", "Select the samples first: `rvscat sample`.")
-    ensemble = load_ensemble(path, load_release(run.profile.release).rvs, settings.workers)
-    fits = [DispersionFit.model_validate(ensemble.manifest.uncertainty["fits"][label.name]) for label in LABELS]
+    grid = load_release(run.profile.release).rvs
+    if n_off := report.rejected[_OFF_GRID]:
+        raise ArtefactError(
+            f"{n_off} of {total} spectra of release {run.release} are on another pixel grid than {path} was trained "
+            f"on, {grid}: for instance that of {report.examples[_OFF_GRID][0]}.",
+            "Bring them onto this grid and ingest them again (`rvscat resample`), or train on spectra of their own.",
+        )
+    # What reads by other connections sees what is committed.
+    connection.commit()
+    ensemble = load_ensemble(
+        path,
+        grid,
+        settings.workers,
+        runtime=run.profile.prediction.runtime,
+        probe=first_stars(run, settings, todo[0]),
+    )
     todo, n_resumed = _left_to_do(connection, run, ensemble_id, todo)
-    done = total - sum(page.n_stars for page in todo)
-    for page in todo:
-        rows = _label_page(connection, run, ensemble, fits, page, report, done, total, progress)
-        if len(rows["source_id"]):
-            copy_in(connection, "production.label", _columns(run, ensemble_id, ensemble.n_members, rows))
-        connection.commit()
-        done += page.n_stars
+    before = total - sum(page.n_stars for page in todo)
+
+    def tell(n: int) -> None:
+        by = f"{ensemble.n_members} members each, by {ensemble.predictor.runtime.description}"
+        progress(before + n, total, f"{before + n} of {total} stars, {by}")
+
+    with closing(label_pages(run, settings, ensemble, todo, report, tell)) as labelled:
+        for labels in labelled:
+            if labels.source_id.size:
+                copy_in(connection, "production.label", _columns(run, ensemble_id, ensemble.n_members, labels))
+            connection.commit()
     connection.execute("ANALYZE production.label")
-    medians = connection.execute(load("ensemble/label_medians").statement, {"run_id": run.run_id})
-    result = _result(report, ensemble_id, ensemble.n_members, n_resumed, _named(medians))
+    medians = _named(connection.execute(load("ensemble/label_medians").statement, {"run_id": run.run_id}))
+    result = _result(report, ensemble_id, ensemble, settings.workers, total, n_resumed, medians)
     connection.commit()
     progress(total, total, "labels written")
     return result
@@ -99,53 +122,19 @@ def _left_to_do(connection: Connection, run: Run, ensemble_id: int, todo: list[P
     return todo[len(finished) :], int(kept[0])
 
 
-def _label_page(
-    connection: Connection,
-    run: Run,
-    ensemble: Ensemble,
-    fits: list[DispersionFit],
-    page: Page,
-    report: FeatureReport,
-    done: int,
-    total: int,
-    progress: Progress,
-) -> dict[str, np.ndarray]:
-    source_id, means, deviations, sigmas = [], [], [], []
-    n_read = 0
-    blocks = stream_features(connection, run, ROLES, PREDICTION_BATCH, after=page.after, upto=page.upto, report=report)
-    for block in blocks:
-        mean, deviation = combine(ensemble.predict(block))
-        sigma = overall_sigma(fits, mean, deviation)
-        finite = np.isfinite(mean).all(axis=1)
-        report.reject("inputs so far out that a label is not finite", block.source_id[~finite])
-        source_id.append(block.source_id[finite])
-        means.append(mean[finite])
-        deviations.append(deviation[finite])
-        sigmas.append(sigma[finite])
-        n_read += len(block)
-        progress(done + n_read, total, f"{done + n_read} of {total} stars, {ensemble.n_members} members each")
-    none = np.empty((0, len(LABELS)))
-    return {
-        "source_id": np.concatenate([np.empty(0, dtype=np.int64), *source_id]),
-        "mean": np.concatenate([none, *means]),
-        "deviation": np.concatenate([none, *deviations]),
-        "sigma": np.concatenate([none, *sigmas]),
-    }
-
-
-def _columns(run: Run, ensemble_id: int, n_members: int, rows: dict[str, np.ndarray]) -> dict[str, object]:
-    n = len(rows["source_id"])
+def _columns(run: Run, ensemble_id: int, n_members: int, labels: Labels) -> dict[str, object]:
+    n = labels.source_id.size
     columns: dict[str, object] = {
         "run_id": np.full(n, run.run_id),
         "release": [run.release] * n,
-        "source_id": rows["source_id"],
+        "source_id": labels.source_id,
         "ensemble_id": np.full(n, ensemble_id),
         "n_members": np.full(n, n_members),
     }
     for i, label in enumerate(LABELS):
-        columns[label.name] = rows["mean"][:, i]
-        columns[f"e{label.name}"] = rows["deviation"][:, i]
-        columns[f"sigma_{label.name}"] = rows["sigma"][:, i]
+        columns[label.name] = labels.mean[:, i]
+        columns[f"e{label.name}"] = labels.deviation[:, i]
+        columns[f"sigma_{label.name}"] = labels.sigma[:, i]
     return columns
 
 
@@ -157,21 +146,32 @@ def _named(cursor: Cursor[tuple[Any, ...]]) -> dict[str, Any]:
 
 
 def _result(
-    report: FeatureReport, ensemble_id: int, n_members: int, n_resumed: int, medians: dict[str, Any]
+    report: FeatureReport,
+    ensemble_id: int,
+    ensemble: Ensemble,
+    threads: int,
+    total: int,
+    n_resumed: int,
+    medians: dict[str, Any],
 ) -> StageResult:
+    predictor = ensemble.predictor
     counts: dict[str, Any] = {
         "ensemble_id": ensemble_id,
-        "members": n_members,
+        "members": ensemble.n_members,
         "labelled": medians["n"],
-        "left_out": report.n_rejected,
+        "left_out": total - medians["n"],
         "repaired_spectra": report.n_repaired,
         "repaired_pixels": report.n_pixels,
+        "runtime": predictor.runtime.name,
+        "runtime_version": predictor.runtime.description,
+        "threads": threads,
+        "max_difference_from_keras": float(f"{predictor.max_difference:.1e}"),
     }
     if medians["n"]:
         for label in LABELS:
             for name in (f"e{label.name}", f"sigma_{label.name}"):
                 counts[f"median/{name}"] = round(medians[name], label.decimals + 1)
-    notes = report.notes()
+    notes = report.notes() + predictor.notes
     if n_resumed:
         notes.append(f"{n_resumed} stars had been labelled before the stage was stopped: it went on after them.")
     return StageResult(counts, notes)

@@ -1,53 +1,25 @@
 """Labels from a trained ensemble: every member sees every star (Sects. 3.2 and 4)."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from catalog.ensemble.artefact import Manifest, network_file, read_scalers, verify_artefact
-from catalog.ensemble.backend import compiled, quiet, start_keras
-from catalog.ensemble.network import build_network
-from catalog.ensemble.training import weights_sha256
+from catalog.ensemble.artefact import Manifest, read_scalers, verify_artefact
+from catalog.ensemble.members import SavedMembers
+from catalog.ensemble.network import INPUTS
+from catalog.ensemble.reference import reference_labels
+from catalog.ensemble.runtimes import PREDICTION_BATCH, Predictor, choose_runtime, predict_scaled
 from catalog.errors import ArtefactError
-from catalog.features import FeatureBlock, Scalers
+from catalog.features import SCALARS, FeatureBlock, Scalers
 from catalog.releases import PixelGrid
 
-__all__ = ["PREDICTION_BATCH", "Ensemble", "combine", "load_ensemble", "predict_scaled"]
+__all__ = ["PREDICTION_BATCH", "PROBE_STARS", "Ensemble", "combine", "load_ensemble", "predict_scaled"]
 
-PREDICTION_BATCH = 256
-"""Stars that a network sees at once. Short batches are filled up: one shape is compiled, and a star's labels do
-not depend on how many others come with it."""
-
-
-def predict_scaled(network: Any, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Run one network over many stars.
-
-    Parameters
-    ----------
-    network : keras.Model
-    inputs : sequence of numpy.ndarray
-        Spectrum, scalars and XP on the network's scale, shapes (n, …), float32.
-
-    Returns
-    -------
-    numpy.ndarray
-        Labels on the network's scale, shape (n, n_labels), float32.
-    """
-    network.jit_compile = compiled()
-    blocks = []
-    for first in range(0, len(inputs[0]), PREDICTION_BATCH):
-        parts = [values[first : first + PREDICTION_BATCH] for values in inputs]
-        blocks.append(network.predict_on_batch([_filled_up(part) for part in parts])[: len(parts[0])])
-    return np.concatenate(blocks) if blocks else np.empty((0, network.output_shape[-1]), dtype=np.float32)
-
-
-def _filled_up(values: np.ndarray) -> np.ndarray:
-    lacking = PREDICTION_BATCH - len(values)
-    return np.pad(values, ((0, lacking), (0, 0))) if lacking else values
+PROBE_STARS = 32
+"""Stars on which a runtime is compared with Keras."""
 
 
 def combine(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -71,18 +43,19 @@ def combine(predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 @dataclass(eq=False)
 class Ensemble:
-    """A trained ensemble in memory: one network that takes the weights of each member in turn."""
+    """A trained ensemble in memory."""
 
     path: Path
     manifest: Manifest
     scalers: Scalers
-    _network: Any
-    _weights: list[list[np.ndarray]]
+    inputs: tuple[str, ...]
+    """Names of the network's inputs."""
+    predictor: Predictor
 
     @property
     def n_members(self) -> int:
         """Members of the ensemble."""
-        return len(self._weights)
+        return len(self.manifest.members)
 
     def predict(self, block: FeatureBlock) -> np.ndarray:
         """Predict the labels of some stars by every member.
@@ -102,6 +75,29 @@ class Ensemble:
         ArtefactError
             The spectra are on another grid than the ensemble's.
         """
+        return self._session(block)
+
+    @cached_property
+    def _session(self) -> Callable[[FeatureBlock], np.ndarray]:
+        return self.session()
+
+    def session(self) -> Callable[[FeatureBlock], np.ndarray]:
+        """Return a function that does what `predict` does: each thread needs one of its own."""
+        session = self.predictor.session()
+
+        def predict(block: FeatureBlock) -> np.ndarray:
+            inputs = self._scaled(block)
+            scaled = np.empty((self.n_members, len(block), len(self.scalers.labels.names)), dtype=np.float32)
+            for first in range(0, len(block), PREDICTION_BATCH):
+                rows = slice(first, first + PREDICTION_BATCH)
+                scaled[:, rows] = session([values[rows] for values in inputs])
+            # Max pooling passes over NaN pixels as if they were dark.
+            scaled[:, ~np.logical_and.reduce([np.isfinite(values).all(axis=1) for values in inputs])] = np.nan
+            return self.scalers.labels.inverse_transform(scaled)
+
+        return predict
+
+    def _scaled(self, block: FeatureBlock) -> list[np.ndarray]:
         grid = self.manifest.grid
         if block.flux.shape[1] != grid.n_pixels:
             raise ArtefactError(
@@ -109,26 +105,17 @@ class Ensemble:
                 f"{grid.n_pixels}.",
                 "Use an ensemble that was trained on this release.",
             )
-        with np.errstate(over="ignore"):
-            inputs = [
-                np.asarray(block.flux, dtype=np.float32),
-                self.scalers.scalars.transform(block.scalars).astype(np.float32),
-                self.scalers.xp.transform(block.xp).astype(np.float32),
-            ]
-        scaled = np.empty((self.n_members, len(block), len(self.scalers.labels.names)), dtype=np.float32)
-        for first in range(0, len(block), PREDICTION_BATCH):
-            rows = slice(first, first + PREDICTION_BATCH)
-            batch = [values[rows] for values in inputs]
-            for member, weights in enumerate(self._weights):
-                self._network.set_weights(weights)
-                scaled[member, rows] = predict_scaled(self._network, batch)
-        # Max pooling passes over NaN pixels as if they were dark.
-        scaled[:, ~np.logical_and.reduce([np.isfinite(values).all(axis=1) for values in inputs])] = np.nan
-        return self.scalers.labels.inverse_transform(scaled)
+        return _scaled(block, self.scalers, self.inputs)
 
 
-@quiet()
-def load_ensemble(path: Path, grid: PixelGrid | None = None, threads: int | None = None) -> Ensemble:
+def load_ensemble(
+    path: Path,
+    grid: PixelGrid | None = None,
+    threads: int | None = None,
+    *,
+    runtime: str = "keras",
+    probe: FeatureBlock | None = None,
+) -> Ensemble:
     """Load a saved ensemble.
 
     Parameters
@@ -139,6 +126,10 @@ def load_ensemble(path: Path, grid: PixelGrid | None = None, threads: int | None
         Grid of the spectra to be labelled, to be compared with the ensemble's.
     threads : int, optional
         Threads of one operation, when nothing has been computed yet in this process.
+    runtime : str
+        ``auto`` for the fastest one, or the name of one: see `catalog.ensemble.runtimes`.
+    probe : FeatureBlock, optional
+        Stars on which another runtime than Keras is compared with it; by default, made-up ones.
 
     Returns
     -------
@@ -149,25 +140,39 @@ def load_ensemble(path: Path, grid: PixelGrid | None = None, threads: int | None
     ArtefactError
         A file is missing or altered, or the ensemble was made for other labels, another grid, or by another
         version of the format.
+    ConfigurationError
+        The runtime is not installed.
     """
     manifest = verify_artefact(path, grid)
     scalers = read_scalers(path)
-    start_keras(threads)
-    sizes = (manifest.grid.n_pixels, len(scalers.scalars.names), len(scalers.xp.names), len(scalers.labels.names))
-    network = build_network(*sizes, manifest.network)
-    weights = []
-    for record in manifest.members:
-        file = network_file(path, record.member)
-        try:
-            with warnings.catch_warnings():
-                # What Keras passes over is found by the fingerprint below.
-                warnings.simplefilter("ignore")
-                network.load_weights(file)
-        except (ValueError, OSError, KeyError) as error:
-            raise ArtefactError(
-                f"{file} is not a network of this ensemble: {error}", "Train the ensemble again."
-            ) from error
-        weights.append(network.get_weights())
-        if weights_sha256(weights[-1]) != record.weights_sha256:
-            raise ArtefactError(f"The weights in {file} are not those of member {record.member}.", "Train it again.")
-    return Ensemble(path, manifest, scalers, network, weights)
+    members = SavedMembers(path, manifest, scalers, threads)
+    if probe is None or not len(probe):
+        inputs = _made_up(scalers, manifest.grid, members.inputs)
+    else:
+        inputs = [values[:PROBE_STARS] for values in _scaled(probe, scalers, members.inputs)]
+        inputs = [np.nan_to_num(values, posinf=0.0, neginf=0.0) for values in inputs]
+    predictor = choose_runtime(runtime, members, inputs, lambda stars: reference_labels(members, stars), threads or 1)
+    return Ensemble(path, manifest, scalers, members.inputs, predictor)
+
+
+def _scaled(block: FeatureBlock, scalers: Scalers, names: Sequence[str]) -> list[np.ndarray]:
+    """Return the inputs of those names on the network's scale, float32."""
+    # An ensemble may have been trained on some of the scalars only.
+    columns = [SCALARS.index(name) for name in scalers.scalars.names]
+    with np.errstate(over="ignore"):
+        every = (
+            np.asarray(block.flux, dtype=np.float32),
+            scalers.scalars.transform(block.scalars[:, columns]).astype(np.float32),
+            scalers.xp.transform(block.xp).astype(np.float32),
+        )
+    known = dict(zip(INPUTS, every, strict=True))
+    return [known[name] for name in names]
+
+
+def _made_up(scalers: Scalers, grid: PixelGrid, names: Sequence[str]) -> list[np.ndarray]:
+    """Return inputs as stars have them: spectra near 1 with lines in them, everything else between 0 and 1."""
+    rng = np.random.default_rng(1)
+    spectra = 1.0 - 0.8 * rng.random((PROBE_STARS, grid.n_pixels), dtype=np.float32) ** 4
+    others = [rng.random((PROBE_STARS, len(part.names)), dtype=np.float32) for part in (scalers.scalars, scalers.xp)]
+    known = dict(zip(INPUTS, (spectra, *others), strict=True))
+    return [known[name] for name in names]

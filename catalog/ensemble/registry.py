@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from catalog.database.ledger import Run
 from catalog.ensemble.artefact import CHECKSUMS, Manifest
 from catalog.ensemble.files import sha256_file
+from catalog.ensemble.outcome import Verdict, verdicts_of
 from catalog.errors import ArtefactError, NotFoundError
 
 __all__ = ["begin_ensemble", "find_networks", "known_ensemble", "register_ensemble"]
@@ -33,8 +34,11 @@ RETURNING ensemble_id
 
 _MEMBER = """
 INSERT INTO production.ensemble_member
-    (ensemble_id, member, split, initialisation, seed, epochs, best_epoch, val_loss, history, weights_sha256, wall_s)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    (ensemble_id, member, split, initialisation, seed, attempt, failures, epochs, best_epoch, val_loss, val_mse,
+     constant_mse, kept, verdict, backend, history, weights_sha256, wall_s)
+VALUES (%(ensemble_id)s, %(member)s, %(split)s, %(initialisation)s, %(seed)s, %(attempt)s, %(failures)s, %(epochs)s,
+        %(best_epoch)s, %(val_loss)s, %(val_mse)s, %(constant_mse)s, %(kept)s, %(verdict)s, %(backend)s, %(history)s,
+        %(weights_sha256)s, %(wall_s)s)
 """
 
 
@@ -113,7 +117,8 @@ def register_ensemble(
             "n_training": manifest.n_training,
             "settings": Jsonb({**settings, "versions": manifest.versions}),
             "uncertainty": Jsonb(manifest.uncertainty),
-            "metrics": Jsonb(manifest.metrics),
+            # What it holds of the members has rows of its own.
+            "metrics": Jsonb({name: value for name, value in manifest.metrics.items() if name != "members"}),
         },
     ).fetchone()
     assert row is not None
@@ -123,15 +128,24 @@ def register_ensemble(
     with connection.cursor() as cursor:
         cursor.executemany(
             _MEMBER,
-            [
-                (
-                    ensemble_id, m.member, m.split, m.initialisation, m.seed, m.epochs, m.best_epoch, m.val_loss,
-                    Jsonb(m.history), m.weights_sha256, m.wall_s,
-                )
-                for m in manifest.members
-            ],
-        )  # fmt: skip
+            [_member_row(ensemble_id, verdict) for verdict in verdicts_of(manifest)],
+        )
     return ensemble_id
+
+
+def _member_row(ensemble_id: int, verdict: Verdict) -> dict[str, Any]:
+    outcome = verdict.outcome
+    kept_as_they_are = {"member", "split", "initialisation", "seed", "attempt", "epochs", "best_epoch", "val_loss"}
+    kept_as_they_are |= {"val_mse", "constant_mse", "weights_sha256", "wall_s"}
+    return {
+        **outcome.model_dump(include=kept_as_they_are),
+        "ensemble_id": ensemble_id,
+        "failures": Jsonb([failure.model_dump() for failure in outcome.failures]),
+        "kept": verdict.kept,
+        "verdict": verdict.why,
+        "backend": outcome.backend or None,
+        "history": Jsonb(outcome.history),
+    }
 
 
 def known_ensemble(connection: Connection, key: str, folder: Path) -> tuple[int, Path]:

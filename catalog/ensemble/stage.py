@@ -11,7 +11,9 @@ from catalog.ensemble.artefact import Manifest, verify_artefact
 from catalog.ensemble.building import build_ensemble
 from catalog.ensemble.keys import ensemble_keys, folder_name
 from catalog.ensemble.labelling import predict_labels
+from catalog.ensemble.outcome import verdicts_of
 from catalog.ensemble.registry import begin_ensemble, find_networks, register_ensemble
+from catalog.ensemble.work import discard_work
 from catalog.errors import ArtefactError
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
@@ -25,7 +27,8 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
     """Train the ensemble that `run` needs, unless it exists (Sects. 3.1 to 3.4).
 
     An ensemble with the same key (training sample, settings, grid) and an intact folder is used again. A training
-    that was stopped goes on with the members that are missing and gives what it would have given.
+    that was stopped goes on with the members that are missing, each after its last checkpoint, and gives what it would
+    have given.
 
     Parameters
     ----------
@@ -33,22 +36,23 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
     run : Run
     settings : Settings
     progress : Progress
-        Told the epochs done of all members, and the figures of the last one.
+        Told the epochs done of all members, and the figures of the last one; a `Listener` hears of all members at
+        work.
 
     Returns
     -------
     StageResult
-        Members, epochs of each, best validation loss, dispersion of each label on the training sample by all
-        members and by those that had not seen the star, and their coverage.
+        Members, how many were dropped, epochs of each, best validation loss, dispersion of each label on the training
+        sample by all members and by those that had not seen the star, and their coverage.
 
     Raises
     ------
     SampleError
-        The training sample is too small to split.
+        The training sample is too small to split, or holds a value that is not finite.
     TrainingError
-        A training process ended before its time; finished members are kept.
+        A training process ended before its time; what was trained is kept.
     RvscatError
-        A member has diverged with every seed.
+        A member has diverged with every seed, the disk is full, or another process trains the same networks.
     """
     progress(0, 1, "comparing the training sample with known ensembles")
     key, training_key = ensemble_keys(connection, run)
@@ -65,6 +69,8 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
         )
         notes.extend(read_notes)
     else:
+        # A training that was killed at its very end leaves its folder.
+        discard_work(settings.ensembles, training_key)
         notes.append(
             f"The ensemble {folder.name} exists for this training sample and these settings: it is used again."
         )
@@ -103,14 +109,15 @@ def _intact(folder: Path, key: str, run: Run, notes: list[str]) -> Manifest | No
 
 
 def _counts(manifest: Manifest, ensemble_id: int, trained: bool) -> dict[str, Any]:
-    members = manifest.members
+    members, verdicts = manifest.members, verdicts_of(manifest)
     best = min(members, key=lambda record: record.val_loss)
     counts: dict[str, Any] = {
         "ensemble_id": ensemble_id,
         "ensemble": folder_name(manifest.key),
         "training": manifest.n_training,
         "members": len(members),
-        "members_trained": len(members) if trained else 0,
+        "members_trained": len(verdicts) if trained else 0,
+        "members_dropped": sum(not verdict.kept for verdict in verdicts),
         "epochs": ", ".join(str(record.epochs) for record in members),
         "best_epochs": ", ".join(str(record.best_epoch) for record in members),
         "best_val_loss": round(best.val_loss, 6),

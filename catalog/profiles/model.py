@@ -94,6 +94,12 @@ class TrainingSettings(_Model):
     plateau_patience: int = 5
     plateau_min_learning_rate: float = 1e-6
     min_training_stars: int = 40
+    diverged_above: float = Field(default=1.0, gt=0.0)
+    """A member has diverged, and is trained with another seed, when its validation MSE never gets below so many times
+    that of the mean label. Trainings of fewer epochs than the patience are not judged."""
+    drop_above_percentile: float | None = Field(default=None, gt=0.0, le=100.0)
+    """Members above this percentile of the best validation loss are left out: the authors' notebooks of 2020 and 2023
+    have 80; the paper averages all 28."""
 
 
 class PredictionSettings(_Model):

@@ -77,6 +77,38 @@ def test_the_terminal_shows_every_stage(clock: Clock) -> None:
     assert "25% spectra" in output.getvalue()
 
 
+def test_parts_at_work_are_shown_in_a_narrow_terminal(clock: Clock) -> None:
+    display, _ = make(terminal=True)
+    rows = [
+        {"member": f"{i}", "epoch": f"{i}/500", "learning rate": "1.0e-04", "left": "0:05:41"} for i in range(1, 15)
+    ]
+
+    def drawn() -> list[str]:
+        output = io.StringIO()
+        Console(file=output, width=80).print(display)
+        return [line.rstrip() for line in output.getvalue().splitlines()]
+
+    display.begin("train")
+    display(1, 4, "member 2 of 28, epoch 22: loss 0.0123, validation 0.0159, learning rate 1.0e-04")
+    display.parts(rows)
+    lines = drawn()
+    assert any(line.split() == ["member", "epoch", "learning", "rate", "left"] for line in lines)
+    assert [line.split() for line in lines if "/500" in line][2] == ["3", "3/500", "1.0e-04", "0:05:41"]
+    assert lines[-1].split() == ["and", "2", "more"]
+    assert max(map(len, lines)) <= 80
+    display.end("train", {"members": 28}, [], skipped=False)
+    assert not any("/500" in line for line in drawn())
+
+
+def test_parts_at_work_are_printed_now_and_then(clock: Clock) -> None:
+    display, output = make()
+    display.begin("train")
+    display.parts([{"member": "1", "loss": "0.1"}, {"member": "2", "loss": "0.2"}])
+    clock.now = 25
+    display(1, 4, "member 2 of 28")
+    assert output.getvalue().splitlines()[-2:] == ["       member 1, loss 0.1", "       member 2, loss 0.2"]
+
+
 def test_words() -> None:
     assert [duration(s) for s in (0.4, 7, 205, 3725)] == ["0:00", "0:07", "3:25", "1:02:05"]
     assert thousands(886080) == "886\u202f080"

@@ -1,6 +1,5 @@
 """Small networks and samples. Most tests do with untrained networks, made in the test's own process."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ from catalog.ensemble.artefact import FORMAT_VERSION, Manifest, MemberRecord, ne
 from catalog.ensemble.backend import quiet, start_keras
 from catalog.ensemble.network import build_network
 from catalog.ensemble.splits import MemberPlan
+from catalog.ensemble.task import Task, train_and_save
 from catalog.ensemble.training import TrainedMember, TrainingArrays, weights_sha256
-from catalog.ensemble.worker import train_and_save
 from catalog.features import SCALARS, MinMaxScaler, Scalers, xp_names
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
@@ -70,6 +69,7 @@ def untrained(
     network: NetworkSettings,
     training: TrainingSettings,
     on_epoch: Callable[[int, dict[str, float]], None],
+    *_: object,
 ) -> TrainedMember:
     """A network as its seed makes it, in place of a trained one."""
     import keras
@@ -92,11 +92,9 @@ class InProcess:
     def __call__(
         self, folder: Path, plans: Sequence[MemberPlan], workers: int, on_event: Callable[[dict[str, Any]], None]
     ) -> None:
-        task = json.loads((folder / "task.json").read_text())
-        network, training = NetworkSettings(**task["network"]), TrainingSettings(**task["training"])
-        arrays = TrainingArrays.open(folder)
+        task = Task.open(folder)
         for plan in plans:
-            record = train_and_save(folder / "members", plan, arrays, network, training, on_event, untrained)
+            record = train_and_save(task, plan, on_event, untrained)
             self.trained.append(plan.member)
             on_event({"event": "done", "member": plan.member, "epochs": record.epochs, "val_loss": record.val_loss})
 

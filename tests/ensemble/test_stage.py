@@ -1,4 +1,6 @@
+import errno
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -8,17 +10,19 @@ import pytest
 from catalog.database.ledger import Run, open_run
 from catalog.ensemble import labelling, load_ensemble, read_training, verify_artefact
 from catalog.ensemble.artefact import CHECKSUMS
+from catalog.ensemble.divergence import DivergedError
 from catalog.ensemble.keys import ensemble_keys
 from catalog.ensemble.prediction import combine
 from catalog.ensemble.stage import predict_labels, train_ensemble
+from catalog.ensemble.training import TrainedMember
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
-from catalog.errors import ArtefactError, NotFoundError, SampleError
+from catalog.errors import ArtefactError, NotFoundError, RvscatError, SampleError
 from catalog.features import stream_features
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
 from catalog.profiles.model import UncertaintySettings
 from catalog.settings import Settings
-from tests.ensemble.conftest import InProcess
+from tests.ensemble.conftest import InProcess, untrained
 from tests.features.sky import Sky, make_sky, store_samples, store_sky
 
 COLUMNS = ", ".join(f"{label.name}, e{label.name}, sigma_{label.name}" for label in LABELS)
@@ -56,6 +60,8 @@ def test_an_ensemble_is_trained_registered_and_used_again(
     assert any("bp_1 and rp_1" in note for note in result.notes)
     assert told[-1][:2] == (4, 4)
     assert any("member 2 of 2, epoch 1: loss" in words for _, _, words in told)
+    # Two epochs are too few to judge: that is said.
+    assert sum("is no better than a constant after 2 epochs" in note for note in result.notes) >= 1
     done = [done for done, total, _ in told if total == 4]
     assert done == sorted(done)
 
@@ -79,7 +85,7 @@ def test_an_ensemble_is_trained_registered_and_used_again(
     ).fetchall()
     assert [member[:3] for member in members] == [(0, 0, 0), (1, 1, 0)]
     assert [member[3] for member in members] == [record.seed for record in manifest.members]
-    assert all(len(member[5]["val_loss"]) == member[4] == 2 for member in members)
+    assert all(len(member[5][name]) == member[4] == 2 for member in members for name in ("val_loss", "seconds"))
     kept = read_training(folder)
     np.testing.assert_array_equal(kept["source_id"], sky.source_id[sky.role == "training"])
     assert kept["validation"].sum(axis=1).tolist() == [10, 10]
@@ -271,6 +277,110 @@ def test_other_uncertainty_settings_need_no_training(
     assert rows[0][1] == rows[1][1]
 
 
+def with_training(profile: Profile, **changes: Any) -> Profile:
+    return profile.model_copy(update={"training": profile.training.model_copy(update=changes)})
+
+
+def test_members_are_dropped_by_rule_and_recorded(
+    connection: psycopg.Connection,
+    profile: Profile,
+    settings: Settings,
+    in_process: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def second_is_worse(*arguments: Any) -> TrainedMember:
+        trained = untrained(*arguments)
+        trained.history["val_loss"][0] = 0.3 + 0.1 * arguments[1]
+        return trained
+
+    monkeypatch.setattr("tests.ensemble.conftest.untrained", second_is_worse)
+    run = open_run(connection, with_training(profile, drop_above_percentile=80.0))
+    sky = make_sky(60, 20)
+    apogee_file = store_sky(connection, run, sky)
+    result = train_ensemble(connection, run, settings)
+    assert (result.counts["members"], result.counts["members_dropped"], result.counts["members_trained"]) == (1, 1, 2)
+    why = "best validation loss 0.4 is above 0.38, percentile 80 of 2 members"
+    assert f"Member 2 was dropped: {why}." in result.notes
+    rows = connection.execute(
+        "SELECT member, kept, verdict, backend, e.n_members, metrics ? 'members' FROM production.ensemble_member "
+        "JOIN production.ensemble e USING (ensemble_id) ORDER BY member"
+    ).fetchall()
+    assert [row[:3] for row in rows] == [(0, True, why.replace("0.4 is above", "0.3 is not above")), (1, False, why)]
+    assert all(row[3].startswith("tensorflow") and row[4:] == (1, False) for row in rows)
+    folder = ensemble_folder(settings)
+    assert [path.name for path in folder.glob("*.keras")] == ["member_00.keras"]
+    assert read_training(folder)["predictions"].shape == (1, 40, 5)
+    assert predict_labels(connection, run, settings).counts["members"] == 1
+
+    # Without the rule: only the network that was dropped is missing.
+    other = open_run(connection, profile)
+    store_samples(connection, other, sky, apogee_file)
+    in_process.trained.clear()
+    assert train_ensemble(connection, other, settings).counts["members"] == 2
+    assert in_process.trained == [1]
+
+
+def test_diverged_members_are_recorded(
+    connection: psycopg.Connection,
+    run: Run,
+    settings: Settings,
+    sky: Sky,
+    in_process: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+
+    def flaky(*arguments: Any) -> TrainedMember:
+        seeds.append(arguments[2])
+        if len(seeds) == 2:
+            raise DivergedError("the loss of epoch 4 is inf")
+        return untrained(*arguments)
+
+    monkeypatch.setattr("tests.ensemble.conftest.untrained", flaky)
+    result = train_ensemble(connection, run, settings)
+    assert any(f"Member 2 diverged with seed {seeds[1]} (the loss of epoch 4" in note for note in result.notes)
+    rows = connection.execute(
+        "SELECT attempt, seed, failures FROM production.ensemble_member ORDER BY member"
+    ).fetchall()
+    message = "the loss of epoch 4 is inf"
+    assert rows == [(0, seeds[0], []), (1, seeds[2], [{"seed": seeds[1], "message": message}])]
+    # They are known from the folder alone, too.
+    connection.execute("DELETE FROM production.ensemble")
+    connection.commit()
+    train_ensemble(connection, run, settings)
+    again = connection.execute("SELECT attempt, seed, failures FROM production.ensemble_member ORDER BY member")
+    assert again.fetchall() == rows
+
+
+def test_a_full_disk_leaves_no_half_of_an_ensemble(
+    connection: psycopg.Connection,
+    run: Run,
+    settings: Settings,
+    sky: Sky,
+    in_process: InProcess,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000))
+        with pytest.raises(RvscatError, match=r"The training needs about \d+ MB in .*; 5 MB are free"):
+            train_ensemble(connection, run, settings)
+    connection.rollback()
+    assert in_process.trained == []
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("numpy.savez", full)
+        with pytest.raises(RvscatError, match=r"The ensemble could not be saved in .*No space left on device"):
+            train_ensemble(connection, run, settings)
+    connection.rollback()
+    assert [path.name[:6] for path in settings.ensembles.iterdir()] == [".work-"]
+    train_ensemble(connection, run, settings)
+    assert in_process.trained == [0, 1]
+    assert verify_artefact(ensemble_folder(settings))
+
+
 def test_the_key_sees_sample_and_settings(
     connection: psycopg.Connection, run: Run, profile: Profile, sky: Sky, in_process: InProcess
 ) -> None:
@@ -287,9 +397,13 @@ def test_the_key_sees_sample_and_settings(
         other = keys(**changes)
         assert other[0] != key
         assert other[1] != training_key
-    other = keys(uncertainty=profile.uncertainty.model_copy(update={"degree": 1}))
-    assert other[0] != key
-    assert other[1] == training_key
+    for changes in (
+        {"uncertainty": profile.uncertainty.model_copy(update={"degree": 1})},
+        {"training": profile.training.model_copy(update={"drop_above_percentile": 80.0})},
+    ):
+        other = keys(**changes)
+        assert other[0] != key
+        assert other[1] == training_key
     row = int(np.flatnonzero(sky.role == "observed")[0])
     connection.execute("UPDATE survey.apogee_star SET teff = teff + 1 WHERE row_number = %s", (row,))
     assert keys() == (key, training_key)
