@@ -3,8 +3,8 @@
 Importing this package loads neither Keras nor its backend: that happens when a network is needed.
 """
 
-from catalog.ensemble.artefact import Manifest, MemberRecord, read_training, verify_artefact
-from catalog.ensemble.prediction import Ensemble, combine, load_ensemble
+from catalog.ensemble.prediction.loading import Ensemble, combine, load_ensemble
+from catalog.ensemble.registry.artefact import Manifest, MemberRecord, read_training, verify_artefact
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
 
 __all__ = [

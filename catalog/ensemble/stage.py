@@ -7,13 +7,13 @@ from typing import Any
 from psycopg import Connection
 
 from catalog.database.ledger import Run, StageResult
-from catalog.ensemble.artefact import Manifest, verify_artefact
-from catalog.ensemble.building import build_ensemble
-from catalog.ensemble.keys import ensemble_keys, folder_name
-from catalog.ensemble.labelling import predict_labels
-from catalog.ensemble.outcome import verdicts_of
-from catalog.ensemble.registry import begin_ensemble, find_networks, register_ensemble
-from catalog.ensemble.work import discard_work
+from catalog.ensemble.prediction.labelling import predict_labels
+from catalog.ensemble.registry.artefact import Manifest, verify_artefact
+from catalog.ensemble.registry.keys import ensemble_keys, folder_name
+from catalog.ensemble.registry.records import begin_ensemble, find_networks, register_ensemble
+from catalog.ensemble.training.building import build_ensemble
+from catalog.ensemble.training.outcome import verdicts_of
+from catalog.ensemble.training.work import discard_work
 from catalog.errors import ArtefactError
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent

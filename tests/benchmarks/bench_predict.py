@@ -29,14 +29,14 @@ import psycopg
 from measuring import Cost, database, measure
 
 from catalog.database.ledger import Run, open_run
-from catalog.ensemble.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
 from catalog.ensemble.backend import quiet, start_keras
-from catalog.ensemble.keys import ensemble_keys, folder_name
 from catalog.ensemble.network import build_network
-from catalog.ensemble.prediction import load_ensemble
-from catalog.ensemble.registry import register_ensemble
+from catalog.ensemble.prediction.loading import load_ensemble
+from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
+from catalog.ensemble.registry.keys import ensemble_keys, folder_name
+from catalog.ensemble.registry.records import register_ensemble
 from catalog.ensemble.stage import predict_labels
-from catalog.ensemble.training import weights_sha256
+from catalog.ensemble.training.member import weights_sha256
 from catalog.ensemble.uncertainty import fit_dispersions
 from catalog.features import SCALARS, FeatureReport, MinMaxScaler, Scalers, stream_features, xp_names
 from catalog.metadata import LABELS

@@ -26,10 +26,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from catalog.ensemble.arrays import TrainingArrays
 from catalog.ensemble.backend import quiet, start_keras
-from catalog.ensemble.checkpoints import CheckpointKeeper
-from catalog.ensemble.session import TrainingSession
+from catalog.ensemble.training.arrays import TrainingArrays
+from catalog.ensemble.training.checkpoints import CheckpointKeeper
+from catalog.ensemble.training.session import TrainingSession
 from catalog.profiles.model import NetworkSettings, TrainingSettings
 
 SIZES = (2401, 4, 110, 5)

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 
 from catalog.database.ledger import Run, open_run
-from catalog.ensemble.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
 from catalog.ensemble.backend import quiet, start_keras
 from catalog.ensemble.network import build_network
-from catalog.ensemble.splits import MemberPlan
-from catalog.ensemble.task import Task, train_and_save
-from catalog.ensemble.training import TrainedMember, TrainingArrays, weights_sha256
+from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
+from catalog.ensemble.training.member import TrainedMember, TrainingArrays, weights_sha256
+from catalog.ensemble.training.splits import MemberPlan
+from catalog.ensemble.training.task import Task, train_and_save
 from catalog.features import SCALARS, MinMaxScaler, Scalers, xp_names
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
@@ -102,7 +102,7 @@ class InProcess:
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> InProcess:
     trainer = InProcess()
-    monkeypatch.setattr("catalog.ensemble.building.train_members", trainer)
+    monkeypatch.setattr("catalog.ensemble.training.building.train_members", trainer)
     return trainer
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from catalog.ensemble.backend import quiet
 from catalog.ensemble.network import build_network
-from catalog.ensemble.training import TrainingArrays
-from tests.ensemble.backend_probe import NETWORK, probe
+from catalog.ensemble.training.member import TrainingArrays
+from tests.ensemble.training.backend_probe import NETWORK, probe
 
 CODE = """
 import sys
@@ -43,7 +43,7 @@ def test_both_backends_train_and_predict_alike(arrays: TrainingArrays, tmp_path:
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "tests.ensemble.backend_probe", str(tmp_path)],
+        [sys.executable, "-m", "tests.ensemble.training.backend_probe", str(tmp_path)],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

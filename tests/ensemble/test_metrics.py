@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from catalog.ensemble.metrics import out_of_fold, residual_metrics
-from catalog.ensemble.prediction import combine
+from catalog.ensemble.prediction.loading import combine
 
 
 def test_out_of_fold_takes_only_members_that_did_not_see_the_star() -> None:

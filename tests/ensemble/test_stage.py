@@ -8,13 +8,14 @@ import psycopg
 import pytest
 
 from catalog.database.ledger import Run, open_run
-from catalog.ensemble import labelling, load_ensemble, read_training, verify_artefact
-from catalog.ensemble.artefact import CHECKSUMS
-from catalog.ensemble.divergence import DivergedError
-from catalog.ensemble.keys import ensemble_keys
-from catalog.ensemble.prediction import combine
+from catalog.ensemble import load_ensemble, read_training, verify_artefact
+from catalog.ensemble.prediction import labelling
+from catalog.ensemble.prediction.loading import combine
+from catalog.ensemble.registry.artefact import CHECKSUMS
+from catalog.ensemble.registry.keys import ensemble_keys
 from catalog.ensemble.stage import predict_labels, train_ensemble
-from catalog.ensemble.training import TrainedMember
+from catalog.ensemble.training.divergence import DivergedError
+from catalog.ensemble.training.member import TrainedMember
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
 from catalog.errors import ArtefactError, NotFoundError, RvscatError, SampleError
 from catalog.features import stream_features

@@ -32,7 +32,7 @@ _NVIDIA = Path("/dev/nvidiactl")
 
 
 class Members(Protocol):
-    """Where the members of an ensemble come from: see `catalog.ensemble.members.SavedMembers`."""
+    """Where the members of an ensemble come from: see `catalog.ensemble.prediction.members.SavedMembers`."""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
