@@ -6,7 +6,8 @@ both, and the best round, since a busy machine only ever makes them worse. An ep
 
 *fit* is what a user would write: the network as the paper draws it, with the activation before pooling, all cores, the
 input pipeline's autotuning switched off (it stalls between epochs) and, for comparison, left on. *rvscat* is what
-`rvscat train` does: a process a core, each with one thread, each its own members.
+`rvscat train` does: a process a core, each with one thread, each its own members, the convolution blocks by compiled
+kernels or, to compare, by Keras's.
 """
 
 import argparse
@@ -111,9 +112,10 @@ def fit_epochs(arrays: TrainingArrays, seed: int, autotune: bool) -> Callable[[]
     return epoch
 
 
-def session_epochs(arrays: TrainingArrays, seed: int) -> Callable[[], float]:
+def session_epochs(arrays: TrainingArrays, seed: int, kernels: str = "auto") -> Callable[[], float]:
     """Return a function that does one epoch as `rvscat train` does."""
-    settings = TrainingSettings(max_epochs=10**6, early_stopping_patience=10**6, plateau_patience=10**6)
+    patience = {"early_stopping_patience": 10**6, "plateau_patience": 10**6}
+    settings = TrainingSettings.model_validate({"max_epochs": 10**6, "kernels": kernels, **patience})
     session = TrainingSession(arrays, 0, seed, NetworkSettings(), settings)
     return lambda: session.epoch()["val_mse"]
 
@@ -124,7 +126,10 @@ def serve(what: str, folder: Path, seed: int, threads: int) -> None:
     os.dup2(2, 1)
     start_keras(threads)
     arrays = TrainingArrays.open(folder)
-    epoch = session_epochs(arrays, seed) if what == "rvscat" else fit_epochs(arrays, seed, what == "fit autotuned")
+    if what.startswith("rvscat"):
+        epoch = session_epochs(arrays, seed, "keras" if what == "rvscat keras" else "auto")
+    else:
+        epoch = fit_epochs(arrays, seed, what == "fit autotuned")
     with quiet():
         epoch()  # traced and compiled
         answers.write("ready\n")
@@ -290,7 +295,7 @@ def main() -> None:
             Way(f"fit, 1 process of {cores} threads", "fit", 1, cores),
             Way("the same, autotuned input", "fit autotuned", 1, cores),
             Way(f"fit, {cores} processes of 1 thread", "fit", cores, 1),
-            Way(f"rvscat, 1 process of {cores} threads", "rvscat", 1, cores),
+            Way(f"rvscat with Keras's kernels, {cores} of 1", "rvscat keras", cores, 1),
             *([Way(f"rvscat on JAX, {cores} processes of 1 thread", "rvscat", cores, 1, "jax")] * arguments.jax),
             Way(f"rvscat, {cores} processes of 1 thread", "rvscat", cores, 1),
         ]

@@ -17,6 +17,7 @@ from catalog.ensemble.network import build_network
 from catalog.ensemble.training.arrays import TrainingArrays
 from catalog.ensemble.training.checkpoints import Checkpoint
 from catalog.ensemble.training.divergence import constant_mse, require_better_than_constant, require_finite_loss
+from catalog.ensemble.training.kernels.layer import compiled_blocks, kernels_in_use
 from catalog.profiles.model import NetworkSettings, TrainingSettings
 
 __all__ = ["TrainedMember", "TrainingSession", "pass_over"]
@@ -42,6 +43,8 @@ class TrainedMember:
     wall_s: float
     constant_mse: float | None = None
     """Validation MSE of the mean label, to compare with."""
+    kernels: str = ""
+    """What computed the convolution blocks."""
 
     @property
     def epochs(self) -> int:
@@ -70,9 +73,12 @@ class TrainingSession:
 
         # Nothing of an earlier member may reach this one: the same seed, the same weights.
         keras.utils.clear_session()
-        keras.utils.set_random_seed(seed)
         self._arrays, self._network, self._training = arrays, network, training
-        self._model = build_network(*arrays.sizes, network)
+        self.kernels = kernels_in_use(arrays.sizes[0], len(arrays.labels), network, training)
+        """What computes the convolution blocks: see `kernels_in_use`."""
+        keras.utils.set_random_seed(seed)
+        blocks = compiled_blocks(arrays.sizes[0], network) if self.kernels.startswith("compiled") else None
+        self._model = build_network(*arrays.sizes, network, blocks)
         optimiser = keras.optimizers.get(
             {"class_name": training.optimiser, "config": {"learning_rate": training.learning_rate}}
         )
@@ -138,7 +144,7 @@ class TrainingSession:
         final = build_network(*self._arrays.sizes, self._network)
         final.set_weights(self._model.get_weights())
         wall_s = self._earlier_s + time.perf_counter() - self._start
-        return TrainedMember(final, self._history, self._stopping.best_epoch + 1, wall_s, self._constant)
+        return TrainedMember(final, self._history, self._stopping.best_epoch + 1, wall_s, self._constant, self.kernels)
 
     def state(self) -> Checkpoint:
         """Return all that decides how the training goes on."""

@@ -139,8 +139,10 @@ class Convolution(_Layer):
         """Transform the weights and order them as they are read."""
         taps = np.zeros((self._outer.taps * INNER.taps, self.channels, self.filters))
         taps[: self.taps] = kernel
-        blocks = taps.reshape(self._outer.taps, INNER.taps, self.channels, self.filters)
-        factors = np.einsum("ab,pk,bkcf->apcf", self._outer.g, INNER.g, blocks)
+        nested = np.kron(self._outer.g, INNER.g)
+        factors = (nested @ taps.reshape(len(taps), -1)).reshape(
+            self._outer.products, INNER.products, self.channels, self.filters
+        )
         parts = factors.reshape(*factors.shape[:3], -1, self._filters_at_once)
         return np.moveaxis(parts, 3, 0).astype(np.float32)
 
