@@ -12,7 +12,23 @@ from scipy.linalg import eigh
 
 from catalog.errors import SampleError
 
-__all__ = ["Components", "principal_components"]
+__all__ = ["Basis", "Components", "principal_components", "project"]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """The frame of principal components: what spectra are projected with."""
+
+    mean: np.ndarray
+    """Mean spectrum, shape (n_pixels,), float64."""
+    vectors: np.ndarray
+    """Shape (n_pixels, n_components), float64, orthonormal columns."""
+    explained: np.ndarray
+    """Fraction of the total variance that each component holds, largest first."""
+
+    def scores(self, spectra: np.ndarray) -> np.ndarray:
+        """Return spectra of shape (n, n_pixels) in this frame: (n, n_components), float32."""
+        return ((spectra - self.mean) @ self.vectors).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -23,8 +39,7 @@ class Components:
     """Shape (n_stars,), int64, ascending."""
     scores: np.ndarray
     """Shape (n_stars, n_components), float32."""
-    explained: np.ndarray
-    """Fraction of the total variance that each component holds, largest first."""
+    basis: Basis
 
 
 Block = tuple[np.ndarray, np.ndarray]
@@ -78,13 +93,36 @@ def principal_components(blocks: Callable[[], Iterable[Block]], n_components: in
     # The sign of an eigenvector is arbitrary: make its largest element positive.
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(kept)]
     vectors = vectors * np.where(largest < 0, -1.0, 1.0)
+    return project(blocks(), Basis(shift + mean, vectors, np.maximum(values, 0.0) / variance))
+
+
+def project(blocks: Iterable[Block], basis: Basis) -> Components:
+    """Bring spectra into a frame that is there already.
+
+    Parameters
+    ----------
+    blocks : iterable of Block
+    basis : Basis
+
+    Returns
+    -------
+    Components
+
+    Raises
+    ------
+    SampleError
+        There are no spectra, or one holds a value that is not finite.
+    """
     ids, scores = [], []
-    for source_id, block in blocks():
+    for source_id, block in blocks:
+        _check_finite(source_id, block)
         ids.append(source_id)
-        scores.append(((block - shift - mean) @ vectors).astype(np.float32))
+        scores.append(basis.scores(block))
+    if not ids:
+        raise SampleError("There are no spectra to compare with the training sample.")
     all_ids = np.concatenate(ids)
     order = np.argsort(all_ids, kind="stable")
-    return Components(all_ids[order], np.concatenate(scores)[order], np.maximum(values, 0.0) / variance)
+    return Components(all_ids[order], np.concatenate(scores)[order], basis)
 
 
 def _check_finite(source_id: np.ndarray, block: np.ndarray) -> None:

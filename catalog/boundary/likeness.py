@@ -7,7 +7,11 @@ map with probability 1 - quantile, and all four together with at most four times
 loses 1 to 4 % of truly similar spectra. The paper does not state its threshold; it classifies 79.6 % of the
 observed sample as training-like.
 
-Each map is computed in one thread, so that the result does not depend on how many threads there are.
+All maps share one search for nearest neighbours, that of the largest perplexity; the affinities of a smaller one
+come from the nearest of them. Each map is computed by as many threads as the settings say, one by default, whatever
+the machine has: sums in another order would give another map.
+
+A sample that is too small for a perplexity gets a map of the largest one that it allows: see `usable_perplexities`.
 """
 
 import threading
@@ -21,19 +25,22 @@ import openTSNE
 import scipy
 import sklearn
 from openTSNE import TSNEEmbedding, initialization
-from openTSNE.affinity import PerplexityBasedNN, PrecomputedAffinities
-from scipy.spatial import cKDTree
+from openTSNE.affinity import PrecomputedAffinities, joint_probabilities_nn
 
+from catalog.boundary.neighbours import Neighbours
+from catalog.boundary.placement import place, training_distances
 from catalog.errors import SampleError
 from catalog.profiles.model import LikenessSettings
 from catalog.progress import Progress, silent
 
-__all__ = ["LikenessMap", "check_sample_size", "likeness_maps", "map_settings", "training_distances"]
+__all__ = ["LikenessMap", "likeness_maps", "map_settings", "n_neighbours", "usable_perplexities"]
 
 NEIGHBOURS_PER_PERPLEXITY = 3
 EARLY_EXAGGERATION = 12.0
 BARNES_HUT_BELOW = 10_000
 """Stars from which the gradient interpolated by FFT is faster than the Barnes-Hut tree."""
+FEWEST_STARS = 8
+"""Below, not even a map of perplexity 2 can be made."""
 _REPORT_EVERY = 25
 
 
@@ -49,35 +56,45 @@ class LikenessMap:
     like: np.ndarray
     """Shape (n_stars,), bool: the distance is within the threshold."""
     threshold: float
-    kl: float
-    """Kullback-Leibler divergence that is left."""
-    n_iter: int
-    """Iterations done, early exaggeration included."""
+    placed_distance: np.ndarray
+    """The same from where each star's neighbours place it, as if it were new; shape (n_stars,), float32."""
+    placed_threshold: float
+    """The quantile of the training stars' own `placed_distance`."""
+    kl: float | None
+    """Kullback-Leibler divergence that is left; None in a map that stars were only placed in."""
 
 
-def check_sample_size(n_stars: int, n_training: int, perplexities: tuple[int, ...]) -> None:
-    """Refuse a sample that is too small for the maps that are asked for.
+def n_neighbours(perplexities: tuple[int, ...]) -> int:
+    """Return the neighbours of each star that maps of these perplexities need."""
+    return NEIGHBOURS_PER_PERPLEXITY * max(perplexities)
+
+
+def usable_perplexities(n_stars: int, n_training: int, perplexities: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the perplexities of the maps that a sample allows.
+
+    A perplexity needs three times as many neighbours. Those that are too large are replaced by the largest that is
+    not, once: 200 stars and the paper's 30, 50, 75, 100 give 30, 50, 66.
 
     Raises
     ------
     SampleError
-        There are fewer than two training stars, or not more stars than three times the largest perplexity.
+        There are fewer than two training stars, or too few stars for any map.
     """
     if n_training < 2:
         raise SampleError(
             f"Training-likeness needs at least 2 training stars; there are {n_training}.",
             "See `rvscat status` for the cuts that removed them.",
         )
-    minimum = NEIGHBOURS_PER_PERPLEXITY * max(perplexities) + 1
-    if n_stars < minimum:
-        possible = (n_stars - 1) // NEIGHBOURS_PER_PERPLEXITY
+    if n_stars < FEWEST_STARS:
         raise SampleError(
-            f"A t-SNE map of perplexity {max(perplexities)} needs at least {minimum} stars; the sample has {n_stars}.",
-            f"Take more stars, or set likeness.perplexities in the profile to at most {possible}.",
+            f"A t-SNE map needs at least {FEWEST_STARS} stars; the sample has {n_stars}.",
+            "Take more stars; see `rvscat status` for the cuts that removed them.",
         )
+    largest = (n_stars - 1) // NEIGHBOURS_PER_PERPLEXITY
+    return tuple(sorted({min(perplexity, largest) for perplexity in perplexities}))
 
 
-def map_settings(settings: LikenessSettings, n_stars: int, explained: np.ndarray) -> dict[str, Any]:
+def map_settings(settings: LikenessSettings, n_stars: int, explained: np.ndarray, search: str) -> dict[str, Any]:
     """Return all that determines the maps, as ``production.likeness_map.settings`` keeps it.
 
     Parameters
@@ -86,6 +103,8 @@ def map_settings(settings: LikenessSettings, n_stars: int, explained: np.ndarray
     n_stars : int
     explained : numpy.ndarray
         Fraction of variance of each principal component.
+    search : str
+        How neighbours were found: see `catalog.boundary.neighbours.NeighbourIndex.words`.
     """
     return {
         "openTSNE": openTSNE.__version__,
@@ -95,46 +114,27 @@ def map_settings(settings: LikenessSettings, n_stars: int, explained: np.ndarray
         "seed": settings.seed,
         "n_components": len(explained),
         "explained_variance": round(float(explained.sum()), 6),
-        "neighbours": f"exact, {NEIGHBOURS_PER_PERPLEXITY} x {max(settings.perplexities)}",
+        "perplexities": list(settings.perplexities),
+        "neighbours": search,
+        "neighbours_per_perplexity": NEIGHBOURS_PER_PERPLEXITY,
+        "placed_by": settings.placed_by,
         "initialisation": "first two principal components",
         "early_exaggeration": EARLY_EXAGGERATION,
         "early_exaggeration_iter": settings.early_exaggeration_iter,
         "n_iter": settings.n_iter,
         "learning_rate": "n_stars / exaggeration",
         "gradient": "barnes-hut" if n_stars < BARNES_HUT_BELOW else "fft",
+        "threads": settings.threads,
         "quantile": settings.quantile,
     }
-
-
-def training_distances(positions: np.ndarray, training: np.ndarray) -> np.ndarray:
-    """Return each star's distance to the nearest training star other than itself.
-
-    Parameters
-    ----------
-    positions : numpy.ndarray
-        Shape (n_stars, 2).
-    training : numpy.ndarray of bool
-        Shape (n_stars,); at least two are True.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape (n_stars,), float32.
-    """
-    tree = cKDTree(positions[training])
-    distance = np.empty(len(positions))
-    distance[~training], _ = tree.query(positions[~training], k=1)
-    # The nearest of a training star is itself, or a twin at the same place: the second is the one.
-    pairs, _ = tree.query(positions[training], k=2)
-    distance[training] = pairs[:, 1]
-    return distance.astype(np.float32)
 
 
 def likeness_maps(
     scores: np.ndarray,
     training: np.ndarray,
+    neighbours: Neighbours,
     settings: LikenessSettings,
-    perplexities: tuple[int, ...] | None = None,
+    perplexities: tuple[int, ...],
     workers: int = 1,
     progress: Progress = silent,
 ) -> Iterator[LikenessMap]:
@@ -146,11 +146,13 @@ def likeness_maps(
         Shape (n_stars, n_components): spectra after principal-component analysis.
     training : numpy.ndarray of bool
         Shape (n_stars,).
+    neighbours : Neighbours
+        Of each star among the others, three times the largest perplexity or more of them.
     settings : LikenessSettings
-    perplexities : tuple of int, optional
-        Which of ``settings.perplexities`` to compute; all by default.
+    perplexities : tuple of int
+        Which maps to compute.
     workers : int
-        Maps to compute at once, one thread each.
+        Threads to use: ``workers // settings.threads`` maps at once.
     progress : Progress
         Told of iterations done in all maps together.
 
@@ -158,20 +160,13 @@ def likeness_maps(
     ------
     LikenessMap
         In no particular order.
-
-    Raises
-    ------
-    SampleError
-        The sample is too small: see `check_sample_size`.
     """
-    wanted = sorted(set(settings.perplexities if perplexities is None else perplexities), reverse=True)
-    check_sample_size(len(scores), int(training.sum()), settings.perplexities)
+    wanted = sorted(set(perplexities), reverse=True)
     if not wanted:
         return
     iterations = settings.early_exaggeration_iter + settings.n_iter
     total = len(wanted) * iterations
-    progress(0, total, "nearest neighbours")
-    affinities = _Affinities(scores, max(settings.perplexities), workers)
+    making = threading.Lock()
     start = _initial_positions(scores, settings.seed)
     done = dict.fromkeys(wanted, 0)
     stop = threading.Event()
@@ -181,21 +176,27 @@ def likeness_maps(
             done[perplexity] += _REPORT_EVERY
             return stop.is_set()
 
-        embedding = _embed(affinities.at(perplexity), start, settings, report)
+        # The matrix takes three times its own memory while it is made: one at a time.
+        with making:
+            affinities = _affinities(neighbours, perplexity, workers)
+        embedding = _embed(affinities, start, settings, report)
         positions = np.asarray(embedding, dtype=np.float32)
         distance = training_distances(positions, training)
         threshold = np.float32(np.quantile(distance[training], settings.quantile))
+        placed = place(positions, neighbours.indices[:, : settings.placed_by])
+        placed_distance = training_distances(positions, training, placed)
         return LikenessMap(
             perplexity,
             positions,
             distance,
             distance <= threshold,
             float(threshold),
+            placed_distance,
+            float(np.float32(np.quantile(placed_distance[training], settings.quantile))),
             float(embedding.kl_divergence),
-            iterations,
         )
 
-    with ThreadPoolExecutor(max_workers=max(1, min(workers, len(wanted)))) as executor:
+    with ThreadPoolExecutor(max_workers=max(1, min(workers // settings.threads, len(wanted)))) as executor:
         pending: set[Future[LikenessMap]] = {executor.submit(work, perplexity) for perplexity in wanted}
         try:
             while pending:
@@ -210,26 +211,12 @@ def likeness_maps(
                 future.cancel()
 
 
-class _Affinities:
-    """Affinities at any perplexity from one search for nearest neighbours, that of the largest."""
-
-    def __init__(self, scores: np.ndarray, largest: int, workers: int) -> None:
-        self._lock = threading.Lock()
-        # Exact search: it copes with duplicated spectra, which approximate ones return in any order.
-        self._base = PerplexityBasedNN(
-            scores,
-            perplexity=largest,
-            k_neighbors=NEIGHBOURS_PER_PERPLEXITY * largest,
-            method="exact",
-            n_jobs=workers,
-            knn_kwargs={"algorithm": "brute"},
-        )
-
-    def at(self, perplexity: int) -> PrecomputedAffinities:
-        with self._lock:
-            self._base.set_perplexity(perplexity)
-            # The optimiser scales the matrix in place while it exaggerates: give it its own.
-            return PrecomputedAffinities(self._base.P.copy(), normalize=False)
+def _affinities(neighbours: Neighbours, perplexity: int, workers: int) -> PrecomputedAffinities:
+    k = NEIGHBOURS_PER_PERPLEXITY * perplexity
+    joint = joint_probabilities_nn(
+        neighbours.indices[:, :k], neighbours.distances[:, :k], [perplexity], symmetrize=True, n_jobs=workers
+    )
+    return PrecomputedAffinities(joint, normalize=False)
 
 
 def _initial_positions(scores: np.ndarray, seed: int) -> np.ndarray:
@@ -248,7 +235,7 @@ def _embed(
         affinities,
         negative_gradient_method="bh" if len(start) < BARNES_HUT_BELOW else "fft",
         random_state=settings.seed,
-        n_jobs=1,
+        n_jobs=settings.threads,
         callbacks=report,
         callbacks_every_iters=_REPORT_EVERY,
     )

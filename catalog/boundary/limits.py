@@ -11,13 +11,13 @@ The paper does not say how its range was made, but its numbers narrow it down:
 
 The default, q = 0.001 at each end of each quantity, satisfies both: 45 of 44,780 stars at each end. A
 sample with fewer than 1/q stars loses only part of its outermost star, by interpolation.
+
+Limits belong to a run: two runs with one ensemble may ask for different rules.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from psycopg import Connection
-from psycopg.types.json import Jsonb
 
 from catalog.database.queries import load
 from catalog.errors import SampleError
@@ -43,15 +43,6 @@ class TrainingLimits:
     """Fraction left out at each end; None when the rule has none."""
     n_training: int
     """Training stars that the ranges were made from; 0 for the printed ones."""
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what ``production.ensemble.limits`` keeps."""
-        return {
-            **{name: list(self.ranges[name]) for name in QUANTITIES},
-            "rule": self.rule,
-            "quantile": self.quantile,
-            "n_training": self.n_training,
-        }
 
 
 def training_limits(
@@ -96,8 +87,15 @@ def training_limits(
     return TrainingLimits(ranges, "quantile", settings.quantile, min(row[3] for row in rows))
 
 
-def store_limits(connection: Connection, ensemble_id: int, limits: TrainingLimits) -> None:
-    """Keep `limits` with the ensemble that was trained on the sample."""
-    connection.execute(
-        "UPDATE production.ensemble SET limits = %s WHERE ensemble_id = %s", (Jsonb(limits.as_json()), ensemble_id)
-    )
+def store_limits(connection: Connection, run_id: int, limits: TrainingLimits) -> None:
+    """Keep `limits` with the run whose flags they make, in place of those of an earlier call."""
+    connection.execute("DELETE FROM production.boundary_limit WHERE run_id = %s", (run_id,))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO production.boundary_limit (run_id, quantity, lower, upper, rule, quantile, n_training) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                (run_id, name, *limits.ranges[name], limits.rule, limits.quantile, limits.n_training)
+                for name in QUANTITIES
+            ],
+        )

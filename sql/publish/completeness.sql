@@ -11,6 +11,10 @@ WITH star AS (
            COALESCE(CAST(label.teff AS double precision) + label.eteff + label.sigma_teff
                + label.logg + label.elogg + label.sigma_logg + label.mh + label.emh + label.sigma_mh
                + label.alpham + label.ealpham + label.sigma_alpham + label.feh + label.efeh + label.sigma_feh
+               -- Labels of earlier versions have no calibrated uncertainty.
+               + COALESCE(label.sigma_teff_oof, 0) + COALESCE(label.sigma_logg_oof, 0)
+               + COALESCE(label.sigma_mh_oof, 0) + COALESCE(label.sigma_alpham_oof, 0)
+               + COALESCE(label.sigma_feh_oof, 0)
                IN ('NaN', 'Infinity', '-Infinity'), false) AS not_finite
     FROM (SELECT * FROM production.label WHERE run_id = :run_id) AS label
     FULL JOIN (SELECT * FROM production.sample_star WHERE run_id = :run_id) AS sample

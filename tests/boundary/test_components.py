@@ -25,7 +25,7 @@ def test_same_as_scikit_learn(spectra):
     theirs = reference.transform(spectra.astype("f8"))
     signs = np.sign((ours.scores * theirs).sum(axis=0))
     np.testing.assert_allclose(ours.scores * signs, theirs, atol=1e-4)
-    np.testing.assert_allclose(ours.explained, reference.explained_variance_ratio_, rtol=1e-6)
+    np.testing.assert_allclose(ours.basis.explained, reference.explained_variance_ratio_, rtol=1e-6)
 
 
 def test_size_of_blocks_changes_nothing_but_rounding(spectra):

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from psycopg.types.json import Jsonb
 
 from catalog.boundary.flag import boundary_digits, flag_bits, flag_text
-from catalog.boundary.limits import QUANTITIES
+from catalog.boundary.limits import QUANTITIES, TrainingLimits, store_limits
+from catalog.boundary.records import store_flags
 from catalog.database.copy_in import copy_in
 from catalog.database.queries import load
 from catalog.metadata import FLAG_DIGITS, LABELS, decode_flag
@@ -57,10 +57,7 @@ def random_run(connection, run, seed_sky):
         limits[name] = (float(np.sort(values)[20]), float(np.sort(values)[-20]))
     limits["g"] = (float(np.sort(sky.g)[15]), float(np.sort(sky.g)[-15]))
     limits["parallax"] = (float(np.sort(sky.parallax)[15]), float(np.sort(sky.parallax)[-15]))
-    connection.execute(
-        "UPDATE production.ensemble SET limits = %s",
-        (Jsonb({**{k: list(v) for k, v in limits.items()}, "rule": "quantile", "quantile": 0.1, "n_training": 60}),),
-    )
+    store_limits(connection, run.run_id, TrainingLimits(limits, "quantile", 0.1, 60))
     g, parallax = sky.g.astype(np.float64), sky.parallax.copy()
     g[:5] = parallax[3:8] = np.nan
     for source_id, g_value, parallax_value in zip(sky.source_id, g, parallax, strict=True):
@@ -95,11 +92,11 @@ def random_run(connection, run, seed_sky):
         )
     unlike = ~(like & present).all(axis=0) & ~sky.training
     values = {**sky.labels, "g": g, "parallax": parallax}
-    return sky, boundary_digits(values, limits, unlike)
+    return sky, boundary_digits(values, limits, unlike), limits
 
 
 def test_sql_and_python_agree_on_every_star(connection, run, random_run):
-    sky, digits = random_run
+    sky, digits, _ = random_run
     rows = connection.execute(load("boundary/flags").statement, {"run_id": run.run_id}).fetchall()
     order = np.argsort(sky.source_id)
     assert [row[1] for row in rows] == sky.source_id[order].tolist()
@@ -112,9 +109,59 @@ def test_sql_and_python_agree_on_every_star(connection, run, random_run):
 
 
 def test_training_stars_are_like_whatever_their_distances(connection, run, random_run):
-    sky, _ = random_run
+    sky, *_ = random_run
     rows = connection.execute(load("boundary/flags").statement, {"run_id": run.run_id}).fetchall()
     flags = {row[1]: row[2] for row in rows}
     assert {flags[i][7] for i in sky.source_id[sky.training]} == {"0"}
     # Digits 1 to 7 of training stars follow from the limits like everybody's.
     assert any("1" in flags[i][:7] for i in sky.source_id[sky.training])
+
+
+def test_stage_writes_what_the_database_computes(connection, run, random_run):
+    sky, digits, limits = random_run
+    store_flags(connection, run, TrainingLimits(limits, "quantile", 0.1, 60))
+    written = connection.execute(
+        "SELECT release, source_id, flag_boundary, flag_bits FROM production.boundary ORDER BY source_id"
+    ).fetchall()
+    assert written == connection.execute(load("boundary/flags").statement, {"run_id": run.run_id}).fetchall()
+    assert [row[3] for row in written] == flag_bits(digits)[np.argsort(sky.source_id)].tolist()
+
+
+def test_each_digit_shows_its_value_and_limits(connection, run, random_run):
+    sky, digits, limits = random_run
+    rows = connection.execute(
+        "SELECT source_id, digit, quantity, value, lower, upper, outside FROM production.boundary_digit "
+        "WHERE run_id = %s ORDER BY source_id, digit",
+        (run.run_id,),
+    ).fetchall()
+    assert len(rows) == 7 * len(sky.source_id)
+    place = {source_id: i for i, source_id in enumerate(sky.source_id.tolist())}
+    for source_id, digit, quantity, value, lower, upper, outside in rows:
+        assert quantity == FLAG_DIGITS[digit - 1].name
+        assert (lower, upper) == limits[quantity]
+        assert outside == digits[place[source_id], digit - 1]
+        assert value is None or outside == (not lower <= value <= upper)
+
+
+@pytest.mark.parametrize("digit", FLAG_DIGITS, ids=lambda digit: digit.name)
+def test_words_of_each_digit(connection, digit):
+    def words(outside, value, lower=1.0, upper=2.0, role="observed"):
+        return connection.execute(
+            "SELECT production.digit_words(%s, %s, %s, %s, %s, %s)",
+            (digit.position, outside, value, lower, upper, role),
+        ).fetchone()[0]
+
+    if digit.name == "tsne":
+        assert "unlike" in words(True, 3.14)
+        assert "3.1 times as far" in words(True, 3.14)
+        assert "is like" in words(False, 0.5)
+        assert "does not stand in every t-SNE map" in words(True, None)
+        assert "a training star" in words(False, 7.0, role="training")
+        return
+    unit = {label.name: label.unit.strip("'") for label in LABELS} | {"logg": "dex", "g": "mag", "parallax": "mas"}
+    assert words(False, 1.5).startswith(f"{digit.text} ")
+    assert "lies within" in words(False, 1.5)
+    assert f" {unit[digit.name]}" in words(False, 1.5)
+    assert "lies above" in words(True, 3.0)
+    assert "lies below" in words(True, -3.0)
+    assert words(True, None) == words(True, float("nan")) == f"{digit.text} is not known, which counts as outside"

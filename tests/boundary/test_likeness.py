@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from catalog.boundary.likeness import check_sample_size, likeness_maps, map_settings, training_distances
+from catalog.boundary.likeness import likeness_maps, map_settings, n_neighbours, usable_perplexities
+from catalog.boundary.neighbours import build_index
+from catalog.boundary.placement import training_distances
 from catalog.errors import SampleError
 from catalog.profiles.model import LikenessSettings
 
@@ -19,8 +21,15 @@ def clouds(n_training=60, n_alike=60, n_odd=40, seed=5):
     return scores, np.arange(len(scores)) < n_training
 
 
-def maps_of(scores, training, settings=QUICK, **options):
-    return {each.perplexity: each for each in likeness_maps(scores, training, settings, **options)}
+def neighbours_of(scores, settings=QUICK):
+    k = n_neighbours(settings.perplexities)
+    return build_index(scores, k).search(k)
+
+
+def maps_of(scores, training, settings=QUICK, perplexities=None, **options):
+    perplexities = settings.perplexities if perplexities is None else perplexities
+    found = likeness_maps(scores, training, neighbours_of(scores, settings), settings, perplexities, **options)
+    return {each.perplexity: each for each in found}
 
 
 def test_a_cloud_without_training_stars_is_unlike_in_every_map():
@@ -89,27 +98,45 @@ def test_interruption_ends_all_maps():
 
     # Ten million iterations: only maps that are told to stop let this end.
     endless = QUICK.model_copy(update={"n_iter": 10**7})
+    found = likeness_maps(
+        scores, training, neighbours_of(scores), endless, endless.perplexities, workers=2, progress=interrupt
+    )
     with pytest.raises(KeyboardInterrupt):
-        list(likeness_maps(scores, training, endless, workers=2, progress=interrupt))
+        list(found)
 
 
 @pytest.mark.parametrize(
-    ("n_stars", "n_training", "message", "remedy"),
-    [
-        (300, 100, "needs at least 301 stars; the sample has 300", "at most 99"),
-        (301, 1, "at least 2 training stars; there are 1", "cuts"),
-    ],
+    ("n_stars", "n_training", "message"),
+    [(7, 5, "at least 8 stars; the sample has 7"), (301, 1, "at least 2 training stars; there are 1")],
 )
-def test_too_small_a_sample(n_stars, n_training, message, remedy):
+def test_too_small_a_sample(n_stars, n_training, message):
     with pytest.raises(SampleError, match=message) as error:
-        check_sample_size(n_stars, n_training, (30, 50, 75, 100))
-    assert remedy in error.value.remedy
+        usable_perplexities(n_stars, n_training, (30, 50, 75, 100))
+    assert "cuts" in error.value.remedy
 
 
-def test_smallest_sample_that_is_accepted():
-    check_sample_size(301, 2, (30, 50, 75, 100))
-    scores, training = clouds(n_training=10, n_alike=27, n_odd=0)
-    assert len(maps_of(scores, training)) == 4
+@pytest.mark.parametrize(
+    ("n_stars", "perplexities"),
+    [(301, (30, 50, 75, 100)), (300, (30, 50, 75, 99)), (200, (30, 50, 66)), (91, (30,)), (8, (2,))],
+)
+def test_perplexities_that_a_small_sample_allows(n_stars, perplexities):
+    assert usable_perplexities(n_stars, 2, (30, 50, 75, 100)) == perplexities
+
+
+def test_smallest_sample_has_a_map():
+    scores, training = clouds(n_training=3, n_alike=5, n_odd=0)
+    (only,) = maps_of(scores, training, QUICK.model_copy(update={"perplexities": (2,)})).values()
+    assert np.isfinite(only.positions).all()
+    assert np.isfinite(only.placed_distance).all()
+
+
+def test_placed_stars_tell_the_same_of_a_cloud_far_away():
+    scores, training = clouds()
+    for each in maps_of(scores, training).values():
+        like = each.placed_distance <= np.float32(each.placed_threshold)
+        assert not like[120:].any()
+        assert like[60:120].mean() > 0.8
+        assert like[training].mean() == pytest.approx(QUICK.quantile, abs=1.5 / training.sum())
 
 
 def test_distance_to_the_nearest_other_training_star():
@@ -119,11 +146,12 @@ def test_distance_to_the_nearest_other_training_star():
 
 
 def test_settings_tell_all_that_determines_the_maps():
-    recorded = map_settings(QUICK, 500, np.array([0.5, 0.25]))
+    recorded = map_settings(QUICK, 500, np.array([0.5, 0.25]), "exact")
     assert recorded["seed"] == 11
     assert recorded["n_iter"] == 150
     assert recorded["early_exaggeration_iter"] == 100
     assert recorded["explained_variance"] == 0.75
+    assert (recorded["neighbours"], recorded["perplexities"]) == ("exact", [5, 8, 10, 12])
     assert recorded["gradient"] == "barnes-hut"
-    assert map_settings(QUICK, 10_000, np.array([1.0]))["gradient"] == "fft"
+    assert map_settings(QUICK, 10_000, np.array([1.0]), "exact")["gradient"] == "fft"
     assert {"openTSNE", "numpy", "scikit-learn", "scipy"} <= recorded.keys()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from catalog.boundary.limits import QUANTITIES, store_limits, training_limits
+from catalog.database.ledger import open_run
 from catalog.errors import SampleError
 from catalog.metadata import FLAG_DIGITS
 from catalog.profiles.model import LimitSettings
@@ -62,10 +63,27 @@ def test_rows_of_a_replaced_apogee_file_do_not_count(connection, run, seed_sky):
         training_limits(connection, run.run_id, run.release, LimitSettings(), load_release("dr3"))
 
 
-def test_stored_with_the_ensemble(connection, run, seed_sky):
-    sky = seed_sky()
+def stored(connection, run):
+    rows = connection.execute(
+        "SELECT quantity, lower, upper, rule, quantile, n_training FROM production.boundary_limit WHERE run_id = %s",
+        (run.run_id,),
+    ).fetchall()
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_stored_with_the_run(connection, run, seed_sky):
+    seed_sky()
     limits = training_limits(connection, run.run_id, run.release, LimitSettings(), load_release("dr3"))
-    store_limits(connection, sky.ensemble_id, limits)
-    (stored,) = connection.execute("SELECT limits FROM production.ensemble").fetchone()
-    assert {name: tuple(stored[name]) for name in QUANTITIES} == limits.ranges
-    assert (stored["rule"], stored["quantile"], stored["n_training"]) == ("quantile", 0.001, 30)
+    for _ in range(2):
+        store_limits(connection, run.run_id, limits)
+        assert stored(connection, run) == {name: (*limits.ranges[name], "quantile", 0.001, 30) for name in QUANTITIES}
+
+
+def test_another_run_of_the_same_ensemble_has_its_own_limits(connection, run, profile, seed_sky):
+    seed_sky()
+    other = open_run(connection, profile.model_copy(update={"limits": LimitSettings(rule="paper")}))
+    release = load_release("dr3")
+    for each, rule in ((run, LimitSettings()), (other, LimitSettings(rule="paper"))):
+        store_limits(connection, each.run_id, training_limits(connection, run.run_id, run.release, rule, release))
+    assert stored(connection, run)["teff"][2:] == ("quantile", 0.001, 30)
+    assert stored(connection, other)["teff"] == (3705.0, 6395.0, "paper", None, 0)
