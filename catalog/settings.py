@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from catalog.errors import ConfigurationError
 
@@ -35,6 +35,14 @@ class Settings(BaseModel):
 
     workers: int = max(1, os.cpu_count() or 1)
     """Processes that may compute at once."""
+
+    task_runner: str = Field(default="local", pattern=r"^(local|dask|[A-Za-z_][\w.]*:[A-Za-z_]\w*)$")
+    """Where parts of a stage are done that others can do: ``local``, by processes of this machine; ``dask``, by the
+    workers of a Dask cluster; or ``module:name`` of any other task runner of Prefect."""
+
+    dask_address: str | None = Field(default=None, pattern=r"^[a-z]+://.+$")
+    """Address of a Dask scheduler, such as ``tcp://host:8786``; without it, ``dask`` starts a cluster of ``workers``
+    processes on this machine."""
 
     @property
     def surveys(self) -> Path:
@@ -86,7 +94,7 @@ def load_settings() -> Settings:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{file} is not valid TOML: {error}.", "Correct the file or remove it.") from error
     values["home"] = home
-    for name in ("database_url", "database_account", "workers"):
+    for name in ("database_url", "database_account", "workers", "task_runner", "dask_address"):
         if value := os.environ.get(f"RVSCAT_{name.upper()}"):
             values[name] = value
     try:

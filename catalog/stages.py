@@ -3,6 +3,7 @@
 The command line and the Prefect flows both come through `run_stage`; neither holds logic of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pkgutil import resolve_name
 
@@ -10,6 +11,7 @@ from psycopg import Connection
 
 from catalog.database import ledger
 from catalog.database.ledger import Run, StageResult
+from catalog.database.room import told_of_full_server
 from catalog.errors import NotFoundError, SampleError
 from catalog.profiles import Profile
 from catalog.progress import Listener, silent
@@ -30,6 +32,9 @@ class Stage:
     """A first guess of its duration, for the estimate of what is left."""
     survey: bool = False
     """True for stages that work on survey files: they look by themselves whether anything is new."""
+    aside: str | None = None
+    """For a stage on whose results no label depends, so that the stages after it do not ask for it: the part of the
+    profile that decides on its work. Under other settings it is done again, and the report with it."""
 
 
 STAGES: tuple[Stage, ...] = (
@@ -38,6 +43,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("sample", "Crossmatch and quality cuts", "catalog.sample.stage:select_samples", 2),
     Stage("train", "Train the ensemble", "catalog.ensemble.stage:train_ensemble", 240),
     Stage("predict", "Labels and uncertainties", "catalog.ensemble.stage:predict_labels", 30),
+    Stage("study", "Sensitivity and robustness", "catalog.ensemble.studies.stage:study_ensemble", 20, aside="studies"),
     Stage("flag", "Boundary flag", "catalog.boundary.stage:flag_boundary", 60),
     Stage("validate", "Validation", "catalog.validation.stage:validate_catalogue", 30),
     Stage("publish", "Publication", "catalog.publish.stage:publish_catalogue", 10),
@@ -82,12 +88,15 @@ def run_stage(
     ------
     SampleError
         An earlier stage has not been done yet.
+    DatabaseError
+        The disk of the database server is full.
     RvscatError
         Whatever the stage itself raises.
     """
     stage = find_stage(name)
     listener.begin(name)
-    run, result = _run_stage(connection, run, stage, settings, listener)
+    with told_of_full_server():
+        run, result = _run_stage(connection, run, stage, settings, listener)
     listener.end(name, result.counts, result.notes, result.skipped)
     return run, result
 
@@ -111,12 +120,36 @@ def _run_stage(
             successor = ledger.supersede(connection, run)
             return _run_stage(connection, successor, stage, settings, listener)
     before = _key_before(connection, run, stage)
-    return run, ledger.perform(connection, run, name, ledger.fingerprint(name, before), work)
+    if stage.aside is None:
+        return run, ledger.perform(connection, run, name, ledger.fingerprint(name, before), work)
+    return run, _perform_aside(connection, run, stage, before, work)
+
+
+def _perform_aside(
+    connection: Connection, run: Run, stage: Stage, before: str, work: Callable[[], StageResult]
+) -> StageResult:
+    assert stage.aside is not None
+    key = ledger.fingerprint(stage.name, before, getattr(run.profile, stage.aside).model_dump(mode="json"))
+    if ledger.stage_key(connection, run, stage.name) not in (None, key):
+        _forget(connection, run, stage.name)
+    result = ledger.perform(connection, run, stage.name, key, work)
+    if not result.skipped:
+        # The report shows what came out; its key, and so everything after it, stays as it was.
+        _forget(connection, run, "validate")
+    return result
+
+
+def _forget(connection: Connection, run: Run, name: str) -> None:
+    """Have a stage done again that is complete."""
+    connection.execute(
+        "DELETE FROM production.stage WHERE run_id = %s AND name = %s AND status = 'complete'", (run.run_id, name)
+    )
+    connection.commit()
 
 
 def _key_before(connection: Connection, run: Run, stage: Stage) -> str:
     """Return the key of the stage before `stage`, which stands for everything before it."""
-    stages = plan(run.profile)
+    stages = [other for other in plan(run.profile) if other.aside is None or other is stage]
     previous = stages[stages.index(stage) - 1]
     key = ledger.stage_key(connection, run, previous.name)
     if key is None:

@@ -15,6 +15,7 @@ from catalog.database.connection import connect
 from catalog.profiles import load_profile
 from catalog.progress import listener
 from catalog.settings import load_settings
+from flows.distribution import distributed
 
 __all__ = ["build_catalogue", "perform_stage"]
 
@@ -35,7 +36,7 @@ def perform_stage(run_id: int, name: str) -> dict[str, Any]:
         ``run_id`` (another one when the run was superseded), ``counts``, ``notes`` and ``skipped``.
     """
     settings = load_settings()
-    with connect(settings) as connection:
+    with connect(settings) as connection, distributed(settings):
         run = ledger.find_run(connection, run_id)
         run, result = stages.run_stage(connection, run, name, settings, listener())
     return {"run_id": run.run_id, "counts": result.counts, "notes": result.notes, "skipped": result.skipped}

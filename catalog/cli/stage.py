@@ -9,7 +9,7 @@ from rich.console import Console
 if TYPE_CHECKING:
     from catalog.database.ledger import StageResult
 
-__all__ = ["flag", "mock", "perform", "predict", "stage_command", "train", "validate"]
+__all__ = ["flag", "mock", "perform", "predict", "stage_command", "study", "train", "validate"]
 
 
 def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageResult":
@@ -21,6 +21,8 @@ def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageRe
     from catalog.profiles import load_profile
     from catalog.releases import load_release
     from catalog.settings import load_settings
+    from flows.distribution import distributed
+    from flows.environment import prepare
 
     settings, console = load_settings(), Console()
     profile = load_profile(profile_name) if profile_name is not None else None
@@ -32,7 +34,9 @@ def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageRe
         if warning := load_release(run.profile.release).warning:
             console.print(f"Note: {warning}", style="yellow", soft_wrap=True, markup=False, highlight=False)
         display = StageDisplay(run.profile, [stages.find_stage(name)], console)
-        with ledger.exclusive(connection, run), display.showing():
+        if settings.task_runner != "local":
+            prepare(settings)
+        with ledger.exclusive(connection, run), distributed(settings), display.showing():
             _, result = stages.run_stage(connection, run, name, settings, display)
     return result
 
@@ -74,12 +78,20 @@ predict = stage_command(
     Mean and standard deviation over all members; overall uncertainty by adding the running dispersion of CNN - APOGEE
     in quadrature.""",
 )
+study = stage_command(
+    "study",
+    """Study what the networks look at, and how robust the labels are.
+
+    Mean gradients of the labels with respect to every pixel and XP coefficient, with line identifications; response of
+    the labels to imperfect spectra. The catalogue does not depend on it; the report shows it.""",
+)
 flag = stage_command(
     "flag",
     """Compute flag_boundary.
 
     Eight digits: Teff, log g, [M/H], [alpha/M], [Fe/H], G and parallax within the limits of the training sample, and
-    likeness of the spectrum to it (t-SNE).""",
+    likeness of the spectrum to it (t-SNE). New stars are placed in frozen maps when the profile names them
+    (likeness.reference); otherwise maps are fitted to all stars.""",
 )
 validate = stage_command(
     "validate",

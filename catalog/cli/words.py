@@ -18,6 +18,7 @@ _SAID: dict[str, tuple[tuple[str, str], ...]] = {
     "sample": (("spectra", "spectra"), ("training", "training"), ("observed", "observed"), ("rejected", "rejected")),
     "train": (("members", "members"), ("training", "training stars")),
     "predict": (("labelled", "stars labelled"), ("left_out", "left out")),
+    "study": (("done", "studies done"), ("known", "studies known")),
     "flag": (("inside", "observed stars inside all limits"), ("training_unlike", "training-unlike")),
     "validate": (("pass", "checks passed"), ("warn", "warned"), ("fail", "failed"), ("not_run", "not run")),
     "publish": (("rows", "rows"), ("columns", "columns")),

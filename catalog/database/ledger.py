@@ -140,8 +140,13 @@ def open_run(connection: Connection, profile: Profile) -> Run:
             (key, profile.data_release, Jsonb(profile.model_dump(mode="json")), __version__),
         )
         row = connection.execute(current, (key,)).fetchone()
-    connection.commit()
     assert row is not None
+    # What is left out of the key may have changed: what is studied, how labels are computed.
+    connection.execute(
+        "UPDATE production.run SET profile = %(profile)s WHERE run_id = %(run_id)s AND profile <> %(profile)s",
+        {"profile": Jsonb(profile.model_dump(mode="json")), "run_id": row[0]},
+    )
+    connection.commit()
     return Run(row[0], key, row[1], profile, row[2])
 
 

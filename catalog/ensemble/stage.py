@@ -12,6 +12,7 @@ from catalog.ensemble.registry.artefact import Manifest, verify_artefact
 from catalog.ensemble.registry.keys import ensemble_keys, folder_name
 from catalog.ensemble.registry.records import begin_ensemble, find_networks, register_ensemble
 from catalog.ensemble.training.building import build_ensemble
+from catalog.ensemble.training.elsewhere import TrainedElsewhere
 from catalog.ensemble.training.outcome import verdicts_of
 from catalog.ensemble.training.work import discard_work
 from catalog.errors import ArtefactError
@@ -19,6 +20,7 @@ from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.settings import Settings
+from catalog.tasks import task_runner
 
 __all__ = ["predict_labels", "train_ensemble"]
 
@@ -28,7 +30,7 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
 
     An ensemble with the same key (training sample, settings, grid) and an intact folder is used again. A training
     that was stopped goes on with the members that are missing, each after its last checkpoint, and gives what it would
-    have given.
+    have given. Where this process has a task runner (see `catalog.tasks`), its workers train the members.
 
     Parameters
     ----------
@@ -49,11 +51,14 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
     ------
     SampleError
         The training sample is too small to split, or holds a value that is not finite.
+    ConfigurationError
+        The settings name a task runner that this process does not have, or that cannot be used.
     TrainingError
         A training process ended before its time; what was trained is kept.
     RvscatError
         A member has diverged with every seed, the disk is full, or another process trains the same networks.
     """
+    runner = task_runner(settings)
     progress(0, 1, "comparing the training sample with known ensembles")
     key, training_key = ensemble_keys(connection, run)
     connection.commit()
@@ -64,8 +69,9 @@ def train_ensemble(connection: Connection, run: Run, settings: Settings, progres
     if manifest is None:
         begin_ensemble(connection, run, key, folder, settings_of(run, training_key))
         networks = find_networks(connection, training_key, key)
+        trainer = None if runner is None else TrainedElsewhere(runner)
         manifest, read_notes = build_ensemble(
-            connection, run, folder, key, training_key, settings.workers, networks, progress
+            connection, run, folder, key, training_key, settings.workers, networks, progress, trainer
         )
         notes.extend(read_notes)
     else:
@@ -130,4 +136,9 @@ def _counts(manifest: Manifest, ensemble_id: int, trained: bool) -> dict[str, An
             if figures["n"]:
                 counts[f"{name}/dispersion/{label.name}"] = round(figures["dispersion"], label.decimals + 1)
                 counts[f"{name}/coverage/{label.name}"] = round(figures["coverage_1"], 3)
+    calibrated = manifest.uncertainty.get("calibrated")
+    if calibrated is not None:
+        for label_name, fraction in calibrated["cross_validation"]["coverage_1"].items():
+            if fraction is not None:
+                counts[f"calibrated/coverage/{label_name}"] = round(fraction, 3)
     return counts

@@ -5,16 +5,24 @@ predicted label. The paper does not state bins or degree: they are settings of t
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.polynomial import Polynomial
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from catalog.errors import SampleError
 from catalog.metadata import LABELS
 from catalog.profiles.model import UncertaintySettings
 
-__all__ = ["DispersionFit", "RunningDispersion", "fit_dispersions", "overall_sigma", "running_dispersion"]
+__all__ = [
+    "DispersionFit",
+    "RunningDispersion",
+    "fit_dispersions",
+    "label_bins",
+    "overall_sigma",
+    "running_dispersion",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,20 +62,44 @@ def running_dispersion(label: np.ndarray, residual: np.ndarray, n_bins: int, min
     SampleError
         There is no star.
     """
+    edges, place = label_bins(label, n_bins, min_stars)
+    n = np.bincount(place)
+    centres = np.bincount(place, weights=label) / n
+    bias = np.bincount(place, weights=residual) / n
+    variance = np.bincount(place, weights=(residual - bias[place]) ** 2) / n
+    return RunningDispersion(edges, centres, bias, np.sqrt(variance), n)
+
+
+def label_bins(label: np.ndarray, n_bins: int, min_stars: int) -> tuple[np.ndarray, np.ndarray]:
+    """Put stars into bins of a label, as `running_dispersion` does.
+
+    Parameters
+    ----------
+    label : numpy.ndarray
+        Shape (n,).
+    n_bins : int
+    min_stars : int
+
+    Returns
+    -------
+    edges : numpy.ndarray
+        Of the bins, ascending.
+    place : numpy.ndarray of int
+        Bin of each star, shape (n,); no bin is empty.
+
+    Raises
+    ------
+    SampleError
+        There is no star.
+    """
     if not len(label):
         raise SampleError("The running dispersion of a sample without stars does not exist.", "See `rvscat status`.")
     lower, upper = float(label.min()), float(label.max())
     narrow = np.linspace(lower, upper, n_bins + 1)
     place = np.clip(np.searchsorted(narrow, label, side="right") - 1, 0, n_bins - 1)
     bin_of = _joined_bins(np.bincount(place, minlength=n_bins), min_stars)
-    place = bin_of[place]
-    n = np.bincount(place)
-    centres = np.bincount(place, weights=label) / n
-    bias = np.bincount(place, weights=residual) / n
-    variance = np.bincount(place, weights=(residual - bias[place]) ** 2) / n
     first = np.flatnonzero(np.diff(bin_of, prepend=-1))
-    edges = np.append(narrow[first], upper)
-    return RunningDispersion(edges, centres, bias, np.sqrt(variance), n)
+    return np.append(narrow[first], upper), bin_of[place]
 
 
 def _joined_bins(counts: np.ndarray, min_stars: int) -> np.ndarray:
@@ -91,6 +123,9 @@ class DispersionFit(BaseModel):
 
     label: str
     n_bins: int
+    """Equally wide bins, before sparse ones were joined."""
+    bin_width: float
+    """Of each of them, in the label's unit."""
     min_stars_per_bin: int
     degree: int
     """As fitted: lower than asked for when there are few bins."""
@@ -106,6 +141,14 @@ class DispersionFit(BaseModel):
     bias: tuple[float, ...]
     dispersion: tuple[float, ...]
     n: tuple[int, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_width(cls, values: Any) -> Any:
+        # Ensembles of earlier versions do not state it.
+        if isinstance(values, dict) and "bin_width" not in values and values.get("edges"):
+            return {**values, "bin_width": (values["edges"][-1] - values["edges"][0]) / values["n_bins"]}
+        return values
 
     def __call__(self, label: np.ndarray) -> np.ndarray:
         """Return the dispersion at `label`, in its unit: between the smallest and largest of the bins."""
@@ -140,6 +183,7 @@ class DispersionFit(BaseModel):
         return cls(
             label=label,
             n_bins=settings.n_bins,
+            bin_width=float(running.edges[-1] - running.edges[0]) / settings.n_bins,
             min_stars_per_bin=settings.min_stars_per_bin,
             degree=degree,
             coefficients=tuple(polynomial.coef.tolist()),

@@ -3,7 +3,15 @@
 from catalog.features.report import FeatureReport
 from catalog.features.scalers import MinMaxScaler, Scalers
 from catalog.features.spectrum import continuum_pixels, repair_flux
-from catalog.features.stream import SCALARS, FeatureBlock, Page, pages, report_missing, stream_features
+from catalog.features.stream import (
+    SCALARS,
+    FeatureBlock,
+    Page,
+    pages,
+    report_missing,
+    scalar_columns,
+    stream_features,
+)
 from catalog.features.training import TrainingSet, load_training_set, training_digest
 from catalog.features.xp import normalise_xp, xp_names
 
@@ -22,6 +30,7 @@ __all__ = [
     "pages",
     "repair_flux",
     "report_missing",
+    "scalar_columns",
     "stream_features",
     "training_digest",
     "xp_names",

@@ -15,12 +15,17 @@ from catalog.features.spectrum import continuum_pixels, repair_flux
 from catalog.features.xp import normalise_xp
 from catalog.releases import load_release
 
-__all__ = ["SCALARS", "FeatureBlock", "Page", "pages", "report_missing", "stream_features"]
+__all__ = ["SCALARS", "FeatureBlock", "Page", "pages", "report_missing", "scalar_columns", "stream_features"]
 
 SCALARS = ("phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag", "parallax")
 """The four scalar inputs in the order of Fig. 6: mag, mag, mag, mas."""
 
 LAST_SOURCE_ID = (1 << 63) - 1
+
+
+def scalar_columns(names: Sequence[str]) -> list[int]:
+    """Return which of `SCALARS` those names are."""
+    return [SCALARS.index(name) for name in names]
 
 
 @dataclass(frozen=True, eq=False)

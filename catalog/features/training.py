@@ -105,8 +105,12 @@ def load_training_set(
     """
     report = FeatureReport() if report is None else report
     label_id, labels = _read_labels(connection, run)
-    valid = np.isfinite(labels).all(axis=1)
-    report.reject("an APOGEE label that is missing or not finite", label_id[~valid])
+    finite = np.isfinite(labels)
+    valid = finite.all(axis=1)
+    for i, label in enumerate(LABELS):
+        # A star is counted once, for the first of its labels.
+        bad = finite[:, :i].all(axis=1) & ~finite[:, i]
+        report.reject(f"APOGEE's label {label.apogee} is missing or not finite", label_id[bad])
     label_id, labels = label_id[valid], labels[valid]
     report_missing(connection, run, _ROLES, report)
 

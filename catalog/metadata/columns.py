@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from catalog.metadata.labels import FLAG_DIGITS, TABLE_LABELS, FlagDigit, Label
 
 __all__ = [
+    "BOUNDARY_LIMITS",
     "FLAG_BOUNDARY_DECODED",
+    "FLAG_BOUNDARY_EXPLAINED",
     "PERPLEXITIES",
     "PUBLISHED_TABLES",
     "RVS_CNN",
@@ -145,6 +147,22 @@ def _label_columns(label: Label) -> tuple[Column, Column, Column]:
 
 
 _LABEL_COLUMNS = tuple(column for label in TABLE_LABELS for column in _label_columns(label))
+
+
+def _calibrated_column(label: Label) -> Column:
+    text = _ascii(label.text)
+    return _real(
+        f"sigma_{label.name}_oof",
+        label.unit,
+        f"stat.error;{_UCDS[label.name]}",
+        f"Calibrated uncertainty of {text}: holds 68.27 per cent of the differences from APOGEE of training stars, as "
+        "labelled by the members that had not seen them; null where an ensemble has no calibration",
+        nullable=True,
+        principal=True,
+    )
+
+
+_CALIBRATED_COLUMNS = tuple(_calibrated_column(label) for label in TABLE_LABELS)
 _SOURCE_ID = _number(
     "bigint", "source_id", None, "meta.id;meta.main", "Gaia source identifier", principal=True, indexed=True
 )
@@ -227,6 +245,37 @@ _PROVENANCE_COLUMNS = (
         _real(f"tsne_distance_{p}", None, "stat.value", f"{_DISTANCE} {p}; null without such a map", nullable=True)
         for p in PERPLEXITIES
     ),
+    _real(
+        "tsne_ratio",
+        None,
+        "stat.value",
+        "Largest of the star's distances in all t-SNE maps of the run, each in units of the largest distance that "
+        "counts as training-like there; null where the star stands in no map",
+        nullable=True,
+    ),
+    _real(
+        "pca_distance",
+        None,
+        "stat.value",
+        "Distance of the RVS spectrum to the most similar (other) training spectrum, both as principal components, in "
+        "units of normalised flux; null where it was not computed",
+        nullable=True,
+    ),
+    _real(
+        "pca_quantile",
+        None,
+        "stat.value",
+        "Fraction of training stars whose own pca_distance is smaller; 1 is farther than all of them",
+        nullable=True,
+    ),
+    _number(
+        "smallint",
+        "pca_outside",
+        None,
+        "meta.code.qual",
+        "Companion of digit 8 without t-SNE: 1 when pca_distance is beyond its limit in boundary_limits, else 0",
+        nullable=True,
+    ),
     _text("apogee_id", 32, "meta.id.cross", "APOGEE DR17 identifier, where the star has one", nullable=True),
     _code("ensemble", 64, "meta.id.assoc", "Key of the trained ensemble: SHA-256 of training sample and settings"),
     _number("bigint", "run_id", None, "meta.id.parent", "Production run that made the row"),
@@ -236,9 +285,9 @@ RVS_CNN_EXTENDED = TableInfo(
     "catalogue",
     "rvs_cnn_extended",
     "Labels with the star's Gaia data and provenance",
-    "The labels and flag of rvs_cnn beside each star's position, photometry, parallax and spectrum quality, its "
-    "sample, its distances in the t-SNE maps, and the ensemble and run that made it",
-    (*_STAR_COLUMNS, *_LABEL_COLUMNS, _FLAG, *_PROVENANCE_COLUMNS),
+    "The labels and flag of rvs_cnn and calibrated uncertainties beside each star's position, photometry, parallax and "
+    "spectrum quality, its sample, its distances in the t-SNE maps, and the ensemble and run that made it",
+    (*_STAR_COLUMNS, *_LABEL_COLUMNS, *_CALIBRATED_COLUMNS, _FLAG, *_PROVENANCE_COLUMNS),
     primary_key="source_id",
 )
 
@@ -275,5 +324,76 @@ FLAG_BOUNDARY_DECODED = TableInfo(
     ),
 )
 
-PUBLISHED_TABLES: tuple[TableInfo, ...] = (RVS_CNN, RVS_CNN_EXTENDED, FLAG_BOUNDARY_DECODED)
+FLAG_BOUNDARY_EXPLAINED = TableInfo(
+    "catalogue",
+    "flag_boundary_explained",
+    "The boundary flag in words",
+    "Eight rows a star: what each digit of flag_boundary means for it, with value and limits",
+    (
+        _SOURCE_ID,
+        _number("smallint", "digit", None, "meta.number", "Digit of flag_boundary, 1 to 8", principal=True),
+        _text("quantity", 32, "meta.code", "What the digit is about", principal=True),
+        _number("smallint", "outside", None, "meta.code.qual", "1 when the digit is set, else 0", principal=True),
+        _double(
+            "value",
+            None,
+            "stat.value",
+            "The star's value: K, dex, mag or mas; of digit 8, tsne_ratio",
+            nullable=True,
+        ),
+        _double("lower", None, "stat.value;stat.min", "Smallest value inside", nullable=True),
+        _double("upper", None, "stat.value;stat.max", "Largest value inside", nullable=True),
+        _text("words", 300, "meta.note", "The same as a sentence", principal=True),
+    ),
+    keys=(
+        Key(
+            "flag_boundary_explained",
+            "source_id",
+            "catalogue.rvs_cnn_extended",
+            "source_id",
+            "The star whose flag is explained",
+        ),
+    ),
+)
+
+BOUNDARY_LIMITS = TableInfo(
+    "catalogue",
+    "boundary_limits",
+    "Limits behind the boundary flag",
+    "Range of the training sample that each digit of flag_boundary compares with, largest distance that counts as "
+    "training-like in each t-SNE map, and how they were made",
+    (
+        _text("quantity", 32, "meta.id;meta.main", "Column of rvs_cnn_extended, or g for G", principal=True),
+        _number(
+            "smallint",
+            "digit",
+            None,
+            "meta.number",
+            "Digit of flag_boundary that it makes; null for pca_distance",
+            nullable=True,
+            principal=True,
+        ),
+        _double(
+            "lower",
+            None,
+            "stat.value;stat.min",
+            "Smallest value inside: K, dex, mag, mas",
+            nullable=True,
+            principal=True,
+        ),
+        _double("upper", None, "stat.value;stat.max", "Largest value inside", principal=True),
+        _text("rule", 16, "meta.code", "quantile of the training stars, or the values that the paper prints (paper)"),
+        _real("quantile", None, "stat.value", "That quantile; of a range, left out at each end", nullable=True),
+        _number("bigint", "n_training", None, "meta.number", "Training stars that the limit was made from"),
+    ),
+    primary_key="quantity",
+)
+
+PUBLISHED_TABLES: tuple[TableInfo, ...] = (
+    RVS_CNN,
+    RVS_CNN_EXTENDED,
+    FLAG_BOUNDARY_DECODED,
+    FLAG_BOUNDARY_EXPLAINED,
+    BOUNDARY_LIMITS,
+)
 """Everything in the schema ``catalogue``, in the order in which it is listed."""

@@ -10,7 +10,9 @@ from psycopg import Connection, sql
 from catalog.database.queries import load
 from catalog.metadata import FLAG_DIGITS
 from catalog.metadata.columns import (
+    BOUNDARY_LIMITS,
     FLAG_BOUNDARY_DECODED,
+    FLAG_BOUNDARY_EXPLAINED,
     RVS_CNN,
     RVS_CNN_EXTENDED,
     Column,
@@ -31,10 +33,11 @@ def table_name(info: TableInfo, version: int) -> sql.Identifier:
 
 def create_tables(connection: Connection, version: int) -> None:
     """Create the empty tables of `version` with their comments."""
-    for info in (RVS_CNN, RVS_CNN_EXTENDED):
+    for info in (RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
         columns: list[sql.Composable] = [_definition(column) for column in info.columns]
         columns.append(sql.SQL("PRIMARY KEY ({})").format(sql.Identifier(info.primary_key or "")))
-        columns.append(sql.SQL("CHECK (flag_boundary ~ '^[01]{8}$')"))
+        if "flag_boundary" in info.column_names:
+            columns.append(sql.SQL("CHECK (flag_boundary ~ '^[01]{8}$')"))
         connection.execute(
             sql.SQL("CREATE TABLE {} ({})").format(table_name(info, version), sql.SQL(", ").join(columns))
         )
@@ -59,6 +62,12 @@ def fill_tables(connection: Connection, version: int, run_id: int) -> dict[str, 
     )
     n_wide = connection.execute(wide_query, {"run_id": run_id}).rowcount
     n_narrow = connection.execute(narrow_query).rowcount
+    limits_query = sql.SQL("INSERT INTO {} ({columns}) SELECT {columns} FROM ({query}) AS entry").format(
+        table_name(BOUNDARY_LIMITS, version),
+        columns=_names(BOUNDARY_LIMITS),
+        query=sql.SQL(load("publish/boundary_limits").statement),
+    )
+    connection.execute(limits_query, {"run_id": run_id})
     connection.execute(sql.SQL("CREATE UNIQUE INDEX ON {} (sourceid)").format(wide))
     # Cones without extensions: boxes on this index, then the exact distance.
     connection.execute(sql.SQL('CREATE INDEX ON {} USING gist (point(ra, "dec"))').format(wide))
@@ -69,7 +78,7 @@ def fill_tables(connection: Connection, version: int, run_id: int) -> dict[str, 
 
 def switch_views(connection: Connection, version: int) -> None:
     """Let the stable views show `version`, and let the reader's role read it."""
-    for info in (RVS_CNN, RVS_CNN_EXTENDED):
+    for info in (RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
         select = sql.SQL("SELECT {} FROM {}").format(_names(info), table_name(info, version))
         _replace_view(connection, info, select)
         _grant(connection, table_name(info, version))
@@ -84,6 +93,11 @@ def switch_views(connection: Connection, version: int) -> None:
         sql.SQL(", ").join([*digits, n_digits]), table_name(RVS_CNN_EXTENDED, version)
     )
     _replace_view(connection, FLAG_BOUNDARY_DECODED, select)
+    # The file names the stable views; this one stands on the tables themselves, as all of them do.
+    query = load("publish/flag_boundary_explained").statement
+    for info in (RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
+        query = query.replace(f"{info.qualified_name} ", f"{table_name(info, version).as_string(connection)} ")
+    _replace_view(connection, FLAG_BOUNDARY_EXPLAINED, sql.Composed([sql.SQL(query)]))
 
 
 def _replace_view(connection: Connection, info: TableInfo, select: sql.Composed) -> None:

@@ -12,6 +12,7 @@ from catalog.errors import NotFoundError
 from catalog.metadata import FLAG_DIGITS, LABELS
 from catalog.service.story import (
     ApogeeRow,
+    Companion,
     Cut,
     Explanation,
     FlagStory,
@@ -69,8 +70,9 @@ def explain(connection: Connection, source_id: int, run_id: int | None = None) -
         ensemble=labels["ensemble_key"] if labels else None,
         labels=_labels(labels, star.rows("star_comparisons")),
         flag_boundary=labels["flag_boundary"] if labels else None,
-        flag=_flag(labels),
+        flag=_flag(labels, star.rows("star_digits")),
         likeness=[Likeness(**row) for row in star.rows("star_likeness")],
+        companion=next((Companion(**row) for row in star.rows("star_companion")), None),
         publications=[PublishedIn(**row) for row in star.rows("star_publications")],
     )
 
@@ -115,14 +117,19 @@ def _labels(labels: Mapping[str, Any] | None, comparisons: list[dict[str, Any]])
     ]
 
 
-def _flag(labels: Mapping[str, Any] | None) -> list[FlagStory]:
+def _flag(labels: Mapping[str, Any] | None, digits: list[dict[str, Any]]) -> list[FlagStory]:
     if labels is None or labels["flag_boundary"] is None:
         return []
-    limits = labels["limits"] or {}
+    told = {row["digit"]: row for row in digits}
+    none = {"value": None, "lower": None, "upper": None, "words": ""}
     story = []
     for digit, value in zip(FLAG_DIGITS, labels["flag_boundary"], strict=True):
-        lower, upper = limits.get(digit.name) or (None, None)
-        story.append(FlagStory(digit.position, digit.name, value == "1", labels.get(digit.name), lower, upper))
+        row = told.get(digit.position, none)
+        # The distance of digit 8 is told map by map.
+        number = None if digit.name == "tsne" else row["value"]
+        story.append(
+            FlagStory(digit.position, digit.name, value == "1", number, row["lower"], row["upper"], row["words"])
+        )
     return story
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 __all__ = [
     "ApogeeRow",
+    "Companion",
     "Cut",
     "Explanation",
     "FlagStory",
@@ -93,6 +94,8 @@ class FlagStory:
     lower: float | None
     upper: float | None
     """Limits of the training sample; None for the digit of t-SNE."""
+    words: str
+    """What the digit means for this star."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,23 @@ class Likeness:
     """To the nearest (other) training star."""
     threshold: float
     is_like: bool
+    is_placed: bool = False
+    """The map is older than the star: it was placed there."""
+
+
+@dataclass(frozen=True)
+class Companion:
+    """The training star whose spectrum is most similar, found without t-SNE."""
+
+    nearest: int
+    """Its source_id."""
+    distance: float
+    """Between the spectra as principal components, units of normalised flux."""
+    threshold: float
+    """Beyond it a star lies outside."""
+    quantile: float
+    """Share of training stars whose own distance is smaller."""
+    is_outside: bool
 
 
 @dataclass(frozen=True)
@@ -141,6 +161,7 @@ class Explanation:
     flag: list[FlagStory]
     """The eight digits; empty before flags are made."""
     likeness: list[Likeness]
+    companion: Companion | None
     publications: list[PublishedIn]
 
     def as_json(self) -> dict[str, Any]:

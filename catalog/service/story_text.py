@@ -115,6 +115,7 @@ def _flag(story: Explanation) -> Iterator[RenderableType]:
             verdict = Text("1 unlike", style="yellow") if values.outside else Text("0 like")
         table.add_row(Text(str(digit.position)), Text(digit.text), Text(_value(values)), Text(_limits(values)), verdict)
     lines: list[RenderableType] = [table]
+    lines += [Text(f"{digit.position}  {digit.words}") for digit in story.flag if digit.outside and digit.words]
     if story.likeness:
         maps = _table(">Perplexity", ">Distance", ">Limit", "")
         for each in story.likeness:
@@ -122,9 +123,20 @@ def _flag(story: Explanation) -> Iterator[RenderableType]:
                 str(each.perplexity),
                 f"{each.distance:.3g}",
                 f"{each.threshold:.3g}",
-                Text("like") if each.is_like else Text("unlike", style="yellow"),
+                Text.assemble(
+                    "like" if each.is_like else ("unlike", "yellow"), ", placed later" if each.is_placed else ""
+                ),
             )
         lines += [Text("\nDistance to the nearest training star in each t-SNE map:"), maps]
+    if story.companion is not None:
+        found = story.companion
+        lines.append(
+            Text(
+                f"\nWithout t-SNE: the most similar training star is Gaia {found.nearest}, at {found.distance:.3g} "
+                f"(limit {found.threshold:.3g});\n{found.quantile:.1%} of the training stars have a nearer one: "
+                f"{'outside' if found.is_outside else 'inside'}"
+            )
+        )
     yield from _section(f"flag_boundary {story.flag_boundary}", *lines)
 
 

@@ -20,7 +20,11 @@ from catalog.service.query import QueryResult, ResultColumn
 __all__ = ["FORMATS", "write", "write_csv", "write_json", "write_table", "write_votable"]
 
 # Digits after the point that are worth printing: of a label, of its dispersion and of its uncertainty.
-_DECIMALS = {f"{prefix}{label.name}": label.decimals for label in LABELS for prefix in ("", "e", "sigma_")}
+_DECIMALS = {
+    name: label.decimals
+    for label in LABELS
+    for name in (label.name, f"e{label.name}", f"sigma_{label.name}", f"sigma_{label.name}_oof")
+}
 
 
 def write(result: QueryResult, format_: str, stream: TextIO) -> None:

@@ -27,11 +27,25 @@ class Range(_Model):
     passing: tuple[float, float] = Field(alias="pass")
     warning: tuple[float, float] = Field(alias="warn")
 
-    def grade(self, value: float) -> Status:
-        """Return the status of `value`."""
-        if self.passing[0] <= value <= self.passing[1]:
+    def grade(self, value: float, errors: float = 0.0, n: int = 1) -> Status:
+        """Return the status of `value`.
+
+        Parameters
+        ----------
+        value : float
+        errors : float
+            Standard errors of a fraction by which each bound is moved outwards; of a fraction of `n` stars.
+        n : int
+        """
+        if _inside(value, self.passing, errors, n):
             return "pass"
-        return "warn" if self.warning[0] <= value <= self.warning[1] else "fail"
+        return "warn" if _inside(value, self.warning, errors, n) else "fail"
+
+
+def _inside(value: float, bounds: tuple[float, float], errors: float, n: int) -> bool:
+    low, high = bounds
+    below, above = (errors * sqrt(max(0.0, bound * (1.0 - bound)) / n) for bound in bounds)
+    return low - below <= value <= high + above
 
 
 class Check(_Model):
@@ -183,7 +197,7 @@ def judge(checks: Checks, result: Result) -> Result:
         return replace(result, status="info", message=_extras(result))
     if paper is not None:
         return _judge_dispersion(checks, check, result, paper)
-    return _judge_ranges(check, result)
+    return _judge_ranges(checks, check, result)
 
 
 def _judge_dispersion(checks: Checks, check: Check, result: Result, paper: float) -> Result:
@@ -206,17 +220,23 @@ def _judge_dispersion(checks: Checks, check: Check, result: Result, paper: float
     return replace(result, status=status, message="; ".join(text for _, text in found))
 
 
-def _judge_ranges(check: Check, result: Result) -> Result:
+# Fractions of stars within so many sigma, of which few stars give an uncertain one.
+_SIGMAS = {"within": "σ", "calibrated": "calibrated σ"}
+
+
+def _judge_ranges(checks: Checks, check: Check, result: Result) -> Result:
     status: Status = "info"
     parts = []
     for quantity, allowed in check.ranges.items():
         value = result.extra.get(quantity)
         if value is None:
             return replace(result, status="not run", message=f"the query gave no {quantity}")
-        grade = allowed.grade(float(value))
+        kind, _, number = quantity.partition("_")
+        errors = checks.standard_errors if kind in _SIGMAS else 0.0
+        grade = allowed.grade(float(value), errors, result.n)
+        words = f"within {number} {_SIGMAS[kind]}" if kind in _SIGMAS else quantity
         status = max(status, grade, key=_RANK.__getitem__)
         low, high = allowed.passing
-        words = f"within {quantity[-1]} σ" if quantity.startswith("within_") else quantity
         parts.append(f"{words} {100 * value:.1f} % ({100 * low:.0f} to {100 * high:.0f} % pass)")
     return replace(result, status=status if check.judged else "info", message="; ".join(parts))
 

@@ -24,6 +24,7 @@ from catalog.releases import load_release
 from catalog.validation.checks import Checks
 from catalog.validation.figures import Drawing
 from catalog.validation.results import STATUSES, Result, find, format_value, verdict
+from catalog.validation.uncertainties import uncertainty_table
 
 __all__ = ["Report", "write_report"]
 
@@ -167,10 +168,12 @@ def _provenance(connection: Connection, run: Run) -> dict[str, Any]:
         run_id=run.run_id,
     )
     ensemble = rows(
-        "SELECT ensemble_id, key, path, sha256, n_members, n_training, created_at FROM production.ensemble "
+        "SELECT ensemble_id, key, path, sha256, n_members, n_training, created_at, uncertainty "
+        "FROM production.ensemble "
         "WHERE ensemble_id = (SELECT ensemble_id FROM production.label WHERE run_id = %(run_id)s LIMIT 1)",
         run_id=run.run_id,
     )
+    fits = [each.pop("uncertainty") for each in ensemble]
     funnel = rows(
         "SELECT sample, step, cut, rule, n_removed, n_left FROM production.sample_funnel WHERE run_id = %(run_id)s "
         "ORDER BY sample, step",
@@ -190,6 +193,7 @@ def _provenance(connection: Connection, run: Run) -> dict[str, Any]:
     return {
         "run": head[0],
         "ensemble": ensemble[0] if ensemble else None,
+        "uncertainties": uncertainty_table(fits[0] if fits else None),
         "funnel": funnel,
         "stages": [record for record in stages(connection, run) if record.status == "complete"],
         "files": rows(load("validation/files").statement, release=run.release),

@@ -24,8 +24,10 @@ __all__ = ["report_folder", "validate_catalogue"]
 _TABLES = (
     "production.sample_star",
     "production.label",
+    "production.training_residual",
     "production.boundary",
     "production.likeness",
+    "production.training_distance",
     "survey.gaia_source",
     "survey.astrophysical_parameters",
     "survey.apogee_star",

@@ -9,10 +9,10 @@ import numpy as np
 from psycopg import Connection
 
 from catalog.database.copy_out import stream_arrays
-from catalog.database.queries import load
+from catalog.database.queries import fetch_frame, load
 from catalog.metadata import LABELS
 
-__all__ = ["Stars", "fetch_map", "fetch_stars"]
+__all__ = ["Stars", "fetch_map", "fetch_out_of_fold", "fetch_stars"]
 
 _CHUNK = 65_536
 
@@ -25,6 +25,7 @@ _FIELDS = {
     **{label.name: ("float4", None) for label in LABELS},
     **{f"e{label.name}": ("float4", None) for label in LABELS},
     **{f"sigma_{label.name}": ("float4", None) for label in LABELS},
+    **{f"sigma_{label.name}_oof": ("float4", None) for label in LABELS},
     **{f"{label.name}_apogee": ("float4", None) for label in LABELS},
     **{f"{name}_galah": ("float4", None) for name in ("teff", "logg", "alpham", "feh")},
     **{f"{name}_gspspec": ("float4", None) for name in ("teff", "logg", "mh", "alpham")},
@@ -84,10 +85,29 @@ def fetch_map(connection: Connection, run_id: int, perplexity: int) -> Mapping[s
     Returns
     -------
     mapping of str to numpy.ndarray
-        ``x``, ``y``, ``training`` and ``alike``, each of shape (n,).
+        Columns of ``sql/validation/likeness_map.sql``, each of shape (n,).
     """
-    fields = {"x": ("float4", None), "y": ("float4", None), "training": ("bool", None), "alike": ("bool", None)}
+    fields = {
+        "source_id": ("int8", None),
+        "x": ("float4", None),
+        "y": ("float4", None),
+        "training": ("bool", None),
+        "alike": ("bool", None),
+        **dict.fromkeys(("teff", "logg", "mh"), ("float4", None)),
+    }
     return _fetch(connection, "likeness_map", {"run_id": run_id, "perplexity": perplexity}, fields)
+
+
+def fetch_out_of_fold(connection: Connection, run_id: int) -> Mapping[str, np.ndarray]:
+    """Read the out-of-fold residuals of the training stars of a run.
+
+    Returns
+    -------
+    mapping of str to numpy.ndarray
+        Columns of ``sql/validation/out_of_fold.sql``, each of shape (n,); NaN where a star has no calibrated sigma.
+    """
+    frame = fetch_frame(connection, load("validation/out_of_fold"), {"run_id": run_id})
+    return {str(name): frame[name].to_numpy(dtype=np.int64 if name == "source_id" else np.float64) for name in frame}
 
 
 def _fetch(

@@ -3,7 +3,7 @@
 --     any of these ASPCAPFLAG bits give no reference; galah_snr_min (real) GALAH stars need a larger snr_c3_iraf;
 --     logg_sun, numax_sun, teff_sun (double precision) solar values of the seismic log g
 -- Returns: source_id; training, inside, unlike booleans; snr S/N of the RVS spectrum; bp_rp, g photometry; the five
---     labels with e* and sigma_*; *_apogee, *_galah, *_gspspec (calibrated), *_gspphot, logg_seismic and *_truth
+--     labels with e*, sigma_* and sigma_*_oof; *_apogee, *_galah, *_gspspec (calibrated), *_gspphot, logg_seismic and *_truth
 --     reference values
 WITH galah AS (
     SELECT DISTINCT ON (galah.dr3_source_id)
@@ -67,6 +67,11 @@ SELECT star.source_id,
        star.teff, star.logg, star.mh, star.alpham, star.feh,
        star.eteff, star.elogg, star.emh, star.ealpham, star.efeh,
        star.sigma_teff, star.sigma_logg, star.sigma_mh, star.sigma_alpham, star.sigma_feh,
+       COALESCE(star.sigma_teff_oof, 'NaN') AS sigma_teff_oof,
+       COALESCE(star.sigma_logg_oof, 'NaN') AS sigma_logg_oof,
+       COALESCE(star.sigma_mh_oof, 'NaN') AS sigma_mh_oof,
+       COALESCE(star.sigma_alpham_oof, 'NaN') AS sigma_alpham_oof,
+       COALESCE(star.sigma_feh_oof, 'NaN') AS sigma_feh_oof,
        COALESCE(apogee.teff, 'NaN') AS teff_apogee,
        COALESCE(apogee.logg, 'NaN') AS logg_apogee,
        COALESCE(apogee.m_h, 'NaN') AS mh_apogee,

@@ -56,15 +56,15 @@ def test_lines_where_there_is_no_terminal(clock: Clock) -> None:
 
 def test_the_estimate_follows_this_machine(clock: Clock) -> None:
     display, _ = make()
-    assert display.seconds_left() == 80
+    assert display.seconds_left() == 90
     display.begin("mock")
     clock.now = 20
     display.end("mock", {}, [], skipped=False)
-    assert display.seconds_left() == 140  # twice as slow as expected
+    assert display.seconds_left() == 160  # twice as slow as expected
     display.begin("ingest")
     clock.now = 30
     display(1, 2)
-    assert display.seconds_left() == pytest.approx(6 * 20 + 10)
+    assert display.seconds_left() == pytest.approx(7 * 20 + 10)
 
 
 def test_the_terminal_shows_every_stage(clock: Clock) -> None:

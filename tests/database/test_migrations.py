@@ -63,6 +63,53 @@ def test_each_step_down_undoes_its_step_up(database_url: str) -> None:
         migrate.downgrade(database_url, below)
 
 
+def test_labels_outlive_the_calibrated_sigmas(database_url: str) -> None:
+    fill(database_url)
+    labels = ("teff", "logg", "mh", "alpham", "feh")
+    names = [f"{prefix}{label}" for label in labels for prefix in ("", "e", "sigma_")]
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO production.ensemble (key, run_id, release, path, status, n_members, n_training, settings) "
+            "SELECT repeat('0', 64), run_id, 'dr3', '/a', 'complete', 4, 1, '{}' FROM production.run"
+        )
+        connection.execute(
+            sql.SQL(
+                "INSERT INTO production.label (run_id, release, source_id, ensemble_id, n_members, {}, sigma_teff_oof) "
+                "SELECT run_id, 'dr3', 1, ensemble_id, 4, {}, 61.5 FROM production.ensemble"
+            ).format(sql.SQL(", ").join(map(sql.Identifier, names)), sql.SQL(", ").join([sql.Literal(1.5)] * 15))
+        )
+        connection.execute(
+            "INSERT INTO production.sample_star (run_id, release, source_id, role) "
+            "SELECT run_id, 'dr3', 1, 'training' FROM production.run"
+        )
+    view = "SELECT source_id, teff, sigma_feh FROM production.labelled_star"
+    migrate.downgrade(database_url, "0006_studies")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(view).fetchall() == [(1, 1.5, 1.5)]
+        with pytest.raises(psycopg.errors.UndefinedColumn):
+            connection.execute("SELECT sigma_teff_oof FROM production.labelled_star")
+    migrate.upgrade(database_url)
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute(view).fetchall() == [(1, 1.5, 1.5)]
+        assert connection.execute("SELECT sigma_teff_oof FROM production.labelled_star").fetchall() == [(None,)]
+
+
+def test_an_ensemble_without_a_run_goes_with_the_step_that_allows_it(database_url: str) -> None:
+    fill(database_url)
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO production.ensemble (key, run_id, release, path, status, n_members, n_training, settings) "
+            "SELECT repeat('0', 64), run_id, 'dr3', '/a', 'complete', 4, 1, '{}'::jsonb FROM production.run "
+            "UNION ALL SELECT repeat('1', 64), NULL, 'dr3', '/b', 'complete', 4, 1, '{}'"
+        )
+    migrate.downgrade(database_url, "0008_likeness")
+    with psycopg.connect(database_url) as connection:
+        assert connection.execute("SELECT path FROM production.ensemble").fetchall() == [("/a",)]
+        with pytest.raises(psycopg.errors.NotNullViolation):
+            connection.execute("UPDATE production.ensemble SET run_id = NULL")
+    migrate.upgrade(database_url)
+
+
 def test_upgrade_twice_changes_nothing(database_url: str) -> None:
     fill(database_url)
     migrate.upgrade(database_url)

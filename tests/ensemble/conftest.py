@@ -1,6 +1,7 @@
 """Small networks and samples. Most tests do with untrained networks, made in the test's own process."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from catalog.database.ledger import Run, open_run
 from catalog.ensemble.backend import quiet, start_keras
 from catalog.ensemble.network import build_network
 from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
+from catalog.ensemble.registry.listing import ListedEnsemble, list_ensembles
+from catalog.ensemble.stage import train_ensemble
 from catalog.ensemble.training.member import TrainedMember, TrainingArrays, weights_sha256
 from catalog.ensemble.training.splits import MemberPlan
 from catalog.ensemble.training.task import Task, train_and_save
@@ -20,6 +23,8 @@ from catalog.metadata import LABELS
 from catalog.profiles import Profile
 from catalog.profiles.model import NetworkSettings, TrainingSettings, UncertaintySettings
 from catalog.releases import PixelGrid
+from catalog.settings import Settings
+from tests.features.sky import make_sky, store_sky
 
 N_PIXELS = 96
 SMALL = NetworkSettings(filters=(4, 3, 2), spectrum_units=8, scalar_units=4, xp_units=6, dense_units=(8, 6))
@@ -177,3 +182,23 @@ def artefact(tmp_path: Path, grid: PixelGrid) -> Path:
     folder = tmp_path / "ensemble"
     write_artefact(folder, manifest, scalers, members, {"source_id": np.arange(3)})
     return folder
+
+
+@pytest.fixture
+def variant(run: Run) -> Run:
+    """The same run by networks of the spectrum alone."""
+    network = NetworkSettings.model_validate({**SMALL.model_dump(), "inputs": ["spectrum"]})
+    return replace(run, profile=run.profile.model_copy(update={"network": network}))
+
+
+@pytest.fixture
+def pair(
+    connection: psycopg.Connection, run: Run, variant: Run, settings: Settings, in_process: InProcess
+) -> list[ListedEnsemble]:
+    """Two ensembles of untrained networks on the same 40 stars: with all inputs, and with the spectrum alone."""
+    store_sky(connection, run, make_sky(60, 20))
+    train_ensemble(connection, run, settings)
+    train_ensemble(connection, variant, settings)
+    found = list_ensembles(connection, settings)
+    connection.commit()
+    return found

@@ -53,6 +53,9 @@ def test_both_backends_train_and_predict_alike(arrays: TrainingArrays, tmp_path:
     assert str(ours["backend"]).startswith("tensorflow ")
     assert str(theirs["backend"]).startswith("jax ")
     np.testing.assert_allclose(theirs["untrained"], ours["untrained"], atol=1e-5)
+    for i in range(3):
+        np.testing.assert_allclose(theirs[f"gradient_{i}"], ours[f"gradient_{i}"], atol=1e-5)
+        assert ours[f"gradient_{i}"].any()
     np.testing.assert_allclose(theirs["val_loss"], ours["val_loss"], rtol=1e-3)
     np.testing.assert_allclose(theirs["trained"], ours["trained"], atol=2e-3)
     # They have learnt something, and a stopped training ends with the very weights on either.

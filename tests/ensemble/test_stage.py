@@ -9,10 +9,13 @@ import pytest
 
 from catalog.database.ledger import Run, open_run
 from catalog.ensemble import load_ensemble, read_training, verify_artefact
+from catalog.ensemble.calibration import calibrated_sigma
+from catalog.ensemble.metrics import out_of_fold
 from catalog.ensemble.prediction import labelling
 from catalog.ensemble.prediction.loading import combine
 from catalog.ensemble.registry.artefact import CHECKSUMS
 from catalog.ensemble.registry.keys import ensemble_keys
+from catalog.ensemble.registry.residuals import calibrations_of
 from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.ensemble.training.divergence import DivergedError
 from catalog.ensemble.training.member import TrainedMember
@@ -26,7 +29,7 @@ from catalog.settings import Settings
 from tests.ensemble.conftest import InProcess, untrained
 from tests.features.sky import Sky, make_sky, store_samples, store_sky
 
-COLUMNS = ", ".join(f"{label.name}, e{label.name}, sigma_{label.name}" for label in LABELS)
+COLUMNS = ", ".join(f"{n}, e{n}, sigma_{n}, sigma_{n}_oof" for n in (label.name for label in LABELS))
 
 
 @pytest.fixture
@@ -72,15 +75,17 @@ def test_an_ensemble_is_trained_registered_and_used_again(
     assert folder.name == key[:16]
     manifest = verify_artefact(folder)
     row = connection.execute(
-        "SELECT key, run_id, status, n_members, n_training, limits, settings, uncertainty, metrics, sha256 "
+        "SELECT key, run_id, status, n_members, n_training, settings, uncertainty, metrics, sha256 "
         "FROM production.ensemble"
     ).fetchone()
     assert row is not None
-    assert row[:6] == (key, run.run_id, "complete", 2, 40, None)
-    assert row[6]["training_key"] == training_key
-    assert set(row[7]["fits"]) == {label.name for label in LABELS}
-    assert row[8]["out_of_fold"]["mh"]["n"] == manifest.metrics["out_of_fold"]["mh"]["n"] > 0
-    assert len(row[9]) == 64
+    assert row[:5] == (key, run.run_id, "complete", 2, 40)
+    assert row[5]["training_key"] == training_key
+    assert set(row[6]["fits"]) == {label.name for label in LABELS}
+    assert row[7]["out_of_fold"]["mh"]["n"] == manifest.metrics["out_of_fold"]["mh"]["n"] > 0
+    assert len(row[8]) == 64
+    assert row[6]["calibrated"] == manifest.uncertainty["calibrated"]
+    assert row[6]["calibrated"]["fits"]["teff"]["fit"]["bin_width"] > 0
     members = connection.execute(
         "SELECT member, split, initialisation, seed, epochs, history FROM production.ensemble_member ORDER BY 1"
     ).fetchall()
@@ -121,9 +126,13 @@ def test_every_star_gets_mean_deviation_and_sigma(
     blocks = list(stream_features(connection, run))
     mean, deviation = combine(np.concatenate([ensemble.predict(block) for block in blocks], axis=1))
     fits = [DispersionFit.model_validate(ensemble.manifest.uncertainty["fits"][label.name]) for label in LABELS]
-    expected = np.stack([mean, deviation, overall_sigma(fits, mean, deviation)], axis=2).reshape(60, 15)
+    calibrations = calibrations_of(ensemble.path, ensemble.manifest)
+    sigmas = overall_sigma(fits, mean, deviation), calibrated_sigma(calibrations, mean, deviation)
+    expected = np.stack([mean, deviation, *sigmas], axis=2).reshape(60, 20)
     np.testing.assert_allclose(rows[:, 1:], expected, rtol=1e-4, atol=1e-5)
-    assert (rows[:, 3::3] >= rows[:, 2::3]).all()
+    assert (rows[:, 3::4] >= rows[:, 2::4]).all()
+    assert (rows[:, 4::4] > 0).all()
+    assert result.counts["median/sigma_mh_oof"] == pytest.approx(np.median(rows[:, 12]), abs=1e-3)
     # The predictions kept with the ensemble are those of the same networks.
     kept = read_training(ensemble.path)
     training = np.isin(sky.source_id, kept["source_id"])
@@ -133,6 +142,47 @@ def test_every_star_gets_mean_deviation_and_sigma(
 
     predict_labels(connection, run, settings)
     np.testing.assert_array_equal(labels_of(connection, run), rows)
+
+
+def residuals_of(connection: psycopg.Connection) -> np.ndarray:
+    columns = ", ".join(f"{label.name}, residual_{label.name}, sigma_{label.name}_oof" for label in LABELS)
+    rows = connection.execute(
+        f"SELECT source_id, n_unseen, {columns} FROM production.training_residual ORDER BY source_id"
+    ).fetchall()
+    return np.array(rows, dtype=np.float64)
+
+
+def test_out_of_fold_residuals_are_kept_with_the_ensemble(
+    connection: psycopg.Connection, run: Run, settings: Settings, in_process: InProcess
+) -> None:
+    store_sky(connection, run, make_sky(120, 20))
+    result = train_ensemble(connection, run, settings)
+    folder = ensemble_folder(settings)
+    kept, manifest = read_training(folder), verify_artefact(folder)
+    unseen = out_of_fold(kept["predictions"], kept["validation"], np.array([0, 1]))
+    known = np.isfinite(unseen).all(axis=1)
+    rows = residuals_of(connection)
+    np.testing.assert_array_equal(rows[:, 0], kept["source_id"][known])
+    np.testing.assert_array_equal(rows[:, 1], kept["validation"].sum(axis=0)[known])
+    np.testing.assert_allclose(rows[:, 2::3], unseen[known], rtol=1e-6)
+    np.testing.assert_allclose(rows[:, 3::3], (unseen - kept["labels"])[known], rtol=1e-6, atol=1e-7)
+    within = np.abs(rows[:, 3::3]) <= rows[:, 4::3]
+    for i, label in enumerate(LABELS):
+        assert result.counts[f"calibrated/coverage/{label.name}"] == pytest.approx(within[:, i].mean(), abs=1e-3)
+
+    # An ensemble that was registered before there were residuals gets them when it is used again.
+    recorded = manifest.uncertainty["calibrated"]
+    connection.execute("DELETE FROM production.training_residual")
+    connection.execute("UPDATE production.ensemble SET uncertainty = uncertainty - 'calibrated'")
+    connection.commit()
+    for _ in range(2):
+        assert train_ensemble(connection, run, settings).counts["members_trained"] == 0
+        np.testing.assert_array_equal(residuals_of(connection), rows)
+        found = connection.execute("SELECT uncertainty -> 'calibrated' FROM production.ensemble").fetchone()
+        assert found == (recorded,)
+    # So do labels by an ensemble that was saved before there were calibrations.
+    old = manifest.model_copy(update={"uncertainty": {"fits": manifest.uncertainty["fits"]}})
+    assert calibrations_of(folder, old) == calibrations_of(folder, manifest) != []
 
 
 def test_a_stopped_labelling_goes_on_after_the_last_page(
@@ -167,6 +217,11 @@ def test_a_stopped_labelling_goes_on_after_the_last_page(
     result = predict_labels(connection, run, settings)
     np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
     assert any("25 stars had been labelled before" in note for note in result.notes)
+    # Pages that an earlier version wrote lack the calibrated sigma: they are done again.
+    connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[24]),))
+    connection.execute("UPDATE production.label SET sigma_teff_oof = NULL")
+    assert not predict_labels(connection, run, settings).notes
+    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
     # A star that is no longer in the samples: all is done anew.
     gone = int(np.flatnonzero(sky.role == "observed")[0])
     assert gone < 25

@@ -94,3 +94,11 @@ def test_sigma_adds_in_quadrature() -> None:
     deviation = np.full((300, 5), 4.0)
     np.testing.assert_allclose(overall_sigma(fits, predicted, deviation), np.tile(np.hypot(4.0, spread), (300, 1)))
     np.testing.assert_allclose(overall_sigma(fits, predicted, 0 * deviation), np.tile(spread, (300, 1)))
+
+
+def test_width_of_the_bins_is_recorded_and_known_of_ensembles_that_do_not_state_it() -> None:
+    label = np.linspace(4000.0, 6000.0, 500)
+    fit = DispersionFit.fit("teff", running_dispersion(label, np.ones(500), 8, 20), UncertaintySettings(n_bins=8))
+    assert fit.bin_width == pytest.approx(250.0)
+    old = fit.model_dump(mode="json", exclude={"bin_width"})
+    assert DispersionFit.model_validate(old) == fit

@@ -49,7 +49,10 @@ def test_stars_without_label_or_input_are_left_out_and_told(
     np.testing.assert_allclose(training.labels, sky.labels[kept], rtol=1e-6)
     np.testing.assert_allclose(training.scalars[:, 0], sky.gaia["phot_g_mean_mag"][kept], rtol=1e-6)
     assert report.n_stars == 17
-    assert report.rejected["an APOGEE label that is missing or not finite"] == 2
+    assert report.rejected["APOGEE's label alpha_m is missing or not finite"] == 1
+    assert report.examples["APOGEE's label alpha_m is missing or not finite"] == [sky.source_id[no_label]]
+    # All labels are missing: counted once.
+    assert report.rejected["APOGEE's label teff is missing or not finite"] == 1
     assert report.rejected["an RVS spectrum without a valid pixel"] == 1
 
 

@@ -115,7 +115,7 @@ def test_adql_and_explain_answer(installation: Installation, first: str) -> None
 def test_status_tells_time_and_memory(installation: Installation, first: str) -> None:
     status = json.loads(installation.rvscat("status", "--json"))
     assert [stage["name"] for stage in status["stages"]] == [
-        "mock", "ingest", "sample", "train", "predict", "flag", "validate", "publish",
+        "mock", "ingest", "sample", "train", "predict", "study", "flag", "validate", "publish",
     ]  # fmt: skip
     assert all(stage["status"] == "complete" and stage["peak_mb"] > 50 for stage in status["stages"])
 
@@ -124,8 +124,8 @@ def test_the_second_run_does_nothing_again(installation: Installation, first: st
     checksum = "SELECT md5(string_agg(r::text, '' ORDER BY sourceid)) FROM catalogue.rvs_cnn r"
     before = installation.value(checksum)
     output = installation.rvscat("run", "--profile", "tiny")
-    assert output.count("already done") == 8
-    assert installation.value("SELECT count(*) FROM production.stage") == 8
+    assert output.count("already done") == 9
+    assert installation.value("SELECT count(*) FROM production.stage") == 9
     assert installation.value("SELECT count(*) FROM production.publication") == 1
     assert installation.value(checksum) == before
 

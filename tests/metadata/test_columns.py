@@ -7,7 +7,7 @@ import pytest
 from astropy import units
 from astropy.io.votable import ucd
 
-from catalog.metadata import FLAG_DIGITS, LABELS
+from catalog.metadata import FLAG_DIGITS, LABELS, TABLE_LABELS
 from catalog.metadata.columns import (
     FLAG_BOUNDARY_DECODED,
     PERPLEXITIES,
@@ -44,7 +44,7 @@ def test_extended_holds_all_of_rvs_cnn_with_the_same_facts():
     extended = {column.name: column for column in RVS_CNN_EXTENDED.columns}
     for column in RVS_CNN.columns[1:]:
         assert extended[column.name] == column
-    assert [f"tsne_distance_{p}" for p in PERPLEXITIES] == [n for n in extended if n.startswith("tsne")]
+    assert [f"tsne_distance_{p}" for p in PERPLEXITIES] == [n for n in extended if n.startswith("tsne_distance")]
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS)
@@ -119,6 +119,17 @@ def test_decoded_columns_follow_the_digits():
     assert FLAG_BOUNDARY_DECODED.column_names[2:-1] == tuple(decoded_name(digit) for digit in FLAG_DIGITS)
     for digit, column in zip(FLAG_DIGITS, FLAG_BOUNDARY_DECODED.columns[2:-1], strict=True):
         assert column.description.startswith(f"Digit {digit.position}: 1 when ")
+
+
+def test_calibrated_sigmas_stand_beside_the_papers_in_the_extended_table_alone():
+    columns = {column.name: column for column in RVS_CNN_EXTENDED.columns}
+    for label in LABELS:
+        calibrated, sigma = columns[f"sigma_{label.name}_oof"], columns[f"sigma_{label.name}"]
+        assert (calibrated.unit, calibrated.ucd) == (sigma.unit, sigma.ucd)
+        assert (calibrated.nullable, sigma.nullable) == (True, False)
+        assert calibrated.name not in RVS_CNN.column_names
+    order = [name for name in columns if name.endswith("_oof")]
+    assert order == [f"sigma_{label.name}_oof" for label in TABLE_LABELS]
 
 
 def test_every_label_has_its_three_columns():

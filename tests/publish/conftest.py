@@ -116,14 +116,43 @@ def _write(connection, run: Run, star, labels, bits: np.ndarray, flags: list[str
             "apogee_row": np.ma.array(np.arange(1, n + 1), mask=~training),
         },
     )
+    # The last star as an earlier version labelled it.
+    calibrated = {
+        f"sigma_{label.name}_oof": np.where(np.arange(n) < n - 1, labels[f"sigma_{label.name}"] * 1.25, np.nan)
+        for label in LABELS
+    }
     copy_in(
         connection,
         "production.label",
-        base | labels | {"ensemble_id": np.full(n, row[0]), "n_members": np.full(n, 4)},
+        base | labels | calibrated | {"ensemble_id": np.full(n, row[0]), "n_members": np.full(n, 4)},
     )
     copy_in(connection, "production.boundary", base | {"flag_boundary": flags, "flag_bits": bits})
+    limits = dict.fromkeys(("teff", "logg", "mh", "alpham", "feh"), (-1.0, 1.0))
+    for quantity, (lower, upper) in (limits | {"g": (9.0, 14.0), "parallax": (0.1, 7.0)}).items():
+        connection.execute(
+            "INSERT INTO production.boundary_limit VALUES (%s, %s, %s, %s, 'quantile', 0.001, 10)",
+            (run.run_id, quantity, lower, upper),
+        )
+    connection.execute("INSERT INTO production.companion VALUES (%s, 7, 0.99, 0.5, 10)", (run.run_id,))
+    copy_in(
+        connection,
+        "production.training_distance",
+        {
+            "run_id": base["run_id"][1:],
+            "source_id": star["source_id"][1:],
+            "nearest": np.full(n - 1, star["source_id"][0]),
+            "distance": np.arange(1, n) / n,
+            "quantile": np.arange(1, n) / n,
+            "outside": np.arange(1, n) / n > 0.5,
+        },
+    )
     # Two of the four published perplexities.
     for perplexity in (30, 100):
+        connection.execute(
+            "INSERT INTO production.likeness_map (run_id, perplexity, threshold, quantile, n_training, n_observed, "
+            "settings) VALUES (%s, %s, 2, 0.99, 10, %s, '{}')",
+            (run.run_id, perplexity, n - 10),
+        )
         copy_in(
             connection,
             "production.likeness",

@@ -1,17 +1,26 @@
 """Publishing a run: tables, views, TAP_SCHEMA, rights, and what happens the second time."""
 
 import hashlib
+import io
+import warnings
 
+import numpy as np
 import psycopg
 import pytest
+from astropy import units
+from astropy.io.votable import parse_single_table
+from astropy.units import UnitsWarning
 
+from catalog.database.connection import connect
 from catalog.database.ledger import open_run
 from catalog.errors import NotFoundError, SampleError
-from catalog.metadata import FLAG_DIGITS
-from catalog.metadata.columns import FLAG_BOUNDARY_DECODED, PUBLISHED_TABLES, RVS_CNN, RVS_CNN_EXTENDED
+from catalog.metadata import FLAG_DIGITS, LABELS
+from catalog.metadata.columns import BOUNDARY_LIMITS, FLAG_BOUNDARY_DECODED, PUBLISHED_TABLES, RVS_CNN, RVS_CNN_EXTENDED
 from catalog.metadata.tap_schema import TAP_TABLES
 from catalog.publish.publications import find_publication, list_publications
 from catalog.publish.stage import publish_catalogue
+from catalog.service.query import run_query
+from catalog.service.writers import write
 
 
 @pytest.fixture
@@ -43,7 +52,7 @@ def test_rows_are_those_of_the_run(connection, run, settings, published):
     assert list_publications(connection)[0].run_id == run.run_id
 
 
-@pytest.mark.parametrize("info", [RVS_CNN, RVS_CNN_EXTENDED], ids=lambda info: info.name)
+@pytest.mark.parametrize("info", [RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS], ids=lambda info: info.name)
 def test_tables_follow_the_metadata(connection, published, info):
     expected = [
         (
@@ -79,6 +88,42 @@ def test_extended_rows_lead_back_to_where_they_come_from(connection, run, publis
     assert rows[1][5] == pytest.approx(199 / 30)
 
 
+def test_calibrated_sigmas_are_published_where_there_are_any(connection, settings, published):
+    stars, _ = published
+    names = [f"sigma_{label.name}_oof" for label in LABELS]
+    rows = connection.execute(
+        f"SELECT {', '.join(names)} FROM catalogue.rvs_cnn_extended ORDER BY source_id", binary=True
+    ).fetchall()
+    assert rows[-1] == (None,) * 5
+    for i, label in enumerate(LABELS):
+        found = np.array([row[i] for row in rows[:-1]], dtype=np.float32)
+        np.testing.assert_allclose(found, stars.labels[f"sigma_{label.name}"][:-1] * 1.25, rtol=1e-6)
+    # rvs_cnn stays as the paper's Table 2 has it.
+    assert len(columns_of(connection, "catalogue.rvs_cnn")) == 17
+    described = dict(
+        connection.execute(
+            "SELECT column_name, unit || ' | ' || ucd FROM tap_schema.columns "
+            "WHERE table_name = 'catalogue.rvs_cnn_extended' AND column_name LIKE '%_oof'"
+        ).fetchall()
+    )
+    assert described["sigma_teff_oof"] == "K | stat.error;phys.temperature.effective"
+    assert sorted(described) == sorted(names)
+    # Answers to queries carry that into files.
+    connection.commit()
+    with connect(settings, role="rvscat_reader") as reader:
+        query = "SELECT sourceid, sigma_teff_oof, sigma_mh_oof FROM rvs_cnn_extended ORDER BY source_id"
+        result = run_query(reader, query)
+    stream = io.StringIO()
+    write(result, "votable", stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnitsWarning)
+        table = parse_single_table(io.BytesIO(stream.getvalue().encode())).to_table()
+    assert table["sigma_teff_oof"].unit == units.K
+    assert table["sigma_teff_oof"][0] == pytest.approx(stars.labels["sigma_teff"][0] * 1.25, rel=1e-6)
+    last = table["sigma_mh_oof"][-1]
+    assert last is np.ma.masked or np.isnan(last)
+
+
 def test_decoded_flag(connection, published):
     stars, _ = published
     rows = connection.execute("SELECT * FROM catalogue.flag_boundary_decoded ORDER BY source_id").fetchall()
@@ -95,6 +140,50 @@ def test_decoded_flag(connection, published):
         "tsne_unlike",
     ]
     assert len(FLAG_DIGITS) == 8
+
+
+def test_flag_in_words(connection, published):
+    stars, _ = published
+    rows = connection.execute(
+        "SELECT source_id, digit, quantity, outside, value, lower, upper, words "
+        "FROM catalogue.flag_boundary_explained ORDER BY source_id, digit"
+    ).fetchall()
+    assert len(rows) == 8 * len(stars.flags)
+    for i, (source_id, digit, quantity, outside, *_, words) in enumerate(rows):
+        assert source_id == stars.source_id[i // 8]
+        assert digit == i % 8 + 1
+        assert quantity == FLAG_DIGITS[i % 8].name
+        assert outside == int(stars.flags[i // 8][i % 8])
+        assert words
+    g = next(row for row in rows if row[2] == "g" and not row[3])
+    assert g[5:7] == (9.0, 14.0)
+    assert g[7] == f"G {g[4]:.2f} mag lies within the training sample's 9.00 to 14.00 mag"
+    tsne = next(row for row in rows[8 * 20 :] if row[2] == "tsne" and row[3])
+    assert tsne[7].startswith("the RVS spectrum is unlike those of the training sample: in a t-SNE map the nearest")
+
+
+def test_limits_are_published_with_the_version(connection, run, settings, published):
+    rows = {row[0]: row[1:] for row in connection.execute("SELECT * FROM catalogue.boundary_limits")}
+    assert rows["teff"] == (1, -1.0, 1.0, "quantile", pytest.approx(0.001), 10)
+    assert rows["tsne_distance_30"] == (8, 0.0, 2.0, "quantile", pytest.approx(0.99), 10)
+    assert rows["pca_distance"] == (None, 0.0, 0.5, "quantile", pytest.approx(0.99), 10)
+    assert len(rows) == 10
+    # A later change of the run does not reach what is published.
+    connection.execute("UPDATE production.boundary_limit SET upper = 7 WHERE quantity = 'teff'")
+    assert connection.execute("SELECT upper FROM catalogue.boundary_limits WHERE quantity = 'teff'").fetchone() == (
+        1.0,
+    )
+
+
+def test_likeness_is_published_whatever_the_perplexities(connection, published):
+    rows = connection.execute(
+        "SELECT tsne_distance_30, tsne_distance_50, tsne_ratio, pca_distance, pca_quantile, pca_outside "
+        "FROM catalogue.rvs_cnn_extended ORDER BY source_id"
+    ).fetchall()
+    assert rows[60][:3] == (2.0, None, 1.0)
+    assert rows[0][3:] == (None, None, None)
+    assert rows[150][3:] == (pytest.approx(0.75), pytest.approx(0.75), 1)
+    assert rows[50][5] == 0
 
 
 def test_cones_use_the_index(connection, published):
@@ -238,6 +327,7 @@ def test_readers_see_the_old_version_until_the_new_one_is_whole(connection, run,
         ("DELETE FROM production.boundary WHERE source_id = %(star)s", "1 have no flag_boundary"),
         ("UPDATE production.label SET sigma_feh = 'NaN' WHERE source_id = %(star)s", "1 have a label or uncertainty"),
         ("UPDATE production.label SET logg = 'Infinity' WHERE source_id = %(star)s", "1 have a label or uncertainty"),
+        ("UPDATE production.label SET sigma_mh_oof = 'NaN' WHERE source_id = %(star)s", "1 have a label or"),
         ("DELETE FROM production.sample_star WHERE source_id = %(star)s", "1 belong to no sample"),
         ("DELETE FROM survey.gaia_source WHERE source_id = %(star)s", "1 have no row in gaia_source"),
     ],

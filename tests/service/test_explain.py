@@ -10,7 +10,6 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from click.testing import CliRunner
-from psycopg.types.json import Jsonb
 from rich.console import Console
 
 from catalog.cli.explain import explain as command
@@ -34,7 +33,6 @@ LIMITS = {
     "feh": [-2.2, 0.54],
     "g": [9.01, 14.21],
     "parallax": [0.05, 7.0],
-    "rule": "quantile",
 }
 
 
@@ -115,13 +113,19 @@ def _fill(connection: psycopg.Connection, url: str) -> Stars:
 
 def _label(connection: psycopg.Connection, run: Run, flags: dict[int, str]) -> None:
     connection.execute(
-        "INSERT INTO production.ensemble (key, run_id, release, path, status, n_members, n_training, settings, limits) "
-        "VALUES (repeat('e', 64), %s, %s, 'x', 'complete', 4, 40, '{}', %s)",
-        (run.run_id, run.release, Jsonb(LIMITS)),
+        "INSERT INTO production.ensemble (key, run_id, release, path, status, n_members, n_training, settings) "
+        "VALUES (repeat('e', 64), %s, %s, 'x', 'complete', 4, 40, '{}')",
+        (run.run_id, run.release),
     )
+    for quantity, (lower, upper) in LIMITS.items():
+        connection.execute(
+            "INSERT INTO production.boundary_limit VALUES (%s, %s, %s, %s, 'quantile', 0.001, 40)",
+            (run.run_id, quantity, lower, upper),
+        )
     for perplexity, threshold in ((30, 1.5), (50, 2.0)):
         connection.execute(
-            "INSERT INTO production.likeness_map VALUES (%s, %s, %s, 0.99, 1.0, 40, 2, '{}')",
+            "INSERT INTO production.likeness_map (run_id, perplexity, threshold, quantile, kl, n_training, n_observed, "
+            "settings) VALUES (%s, %s, %s, 0.99, 1.0, 40, 2, '{}')",
             (run.run_id, perplexity, threshold),
         )
         for source_id, flag in flags.items():
@@ -130,7 +134,13 @@ def _label(connection: psycopg.Connection, run: Run, flags: dict[int, str]) -> N
                 "INSERT INTO production.likeness VALUES (%s, %s, %s, 0, 0, %s, %s)",
                 (run.run_id, perplexity, source_id, distance, distance <= threshold),
             )
+    connection.execute("INSERT INTO production.companion VALUES (%s, 7, 0.99, 0.5, 40)", (run.run_id,))
+    nearest = min(flags)
     for source_id, flag in flags.items():
+        connection.execute(
+            "INSERT INTO production.training_distance VALUES (%s, %s, %s, %s, %s, %s)",
+            (run.run_id, source_id, nearest, 0.25, 0.625, False),
+        )
         connection.execute(
             "INSERT INTO production.label SELECT %s, %s, %s, ensemble_id, 4, 4812.3, 21.4, 63.2, 2.513, 0.041, 0.117, "
             "-0.912, 0.022, 0.081, 0.2134, 0.0061, 0.0312, -0.877, 0.021, 0.079 FROM production.ensemble",
@@ -244,6 +254,12 @@ def test_each_digit_of_the_flag(stars, tell):
     assert "8 t-SNE 1 unlike" in lines
     assert "30 1.75 1.5 unlike" in lines
     assert "50 1.75 2 like" in lines
+    assert "6 G 14.80 mag lies above the training sample's 9.01 to 14.21 mag: fainter than the training stars" in lines
+    assert any(line.startswith("7 parallax 0.010 mas lies below") for line in lines)
+    assert any(line.startswith("8 the RVS spectrum is unlike") for line in lines)
+    assert story.companion.quantile == 0.625
+    assert "62.5% of the training stars have a nearer one: inside" in lines
+    assert any(line.endswith("at 0.25 (limit 0.5);") for line in lines)
 
 
 def test_rejected_star(stars, tell):

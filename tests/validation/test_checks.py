@@ -10,7 +10,18 @@ from catalog.metadata import LABELS
 from catalog.validation.checks import judge, load_checks
 from catalog.validation.results import Result
 
-OTHER_QUERIES = {"stars", "likeness_map", "spectra", "training_history", "files"}
+OTHER_QUERIES = {
+    "kinds",
+    "likeness_threshold",
+    "stars",
+    "out_of_fold",
+    "likeness_map",
+    "spectra",
+    "training_history",
+    "files",
+}
+STUDY_QUERIES = {"robustness", "sensitivity", "sensitivity_regions", "sensitivity_peaks", "xp_correlation"}
+"""They read what `rvscat study` has left: their own tests fill its tables."""
 
 
 def apogee(n: int = 10_000, bias: float = 0.0, dispersion: float | None = 59.0, subset: str = "training") -> Result:
@@ -19,7 +30,7 @@ def apogee(n: int = 10_000, bias: float = 0.0, dispersion: float | None = 59.0, 
 
 def test_each_comparison_is_one_query_and_each_query_a_comparison() -> None:
     files = {name.removeprefix("validation/") for name in names("validation")}
-    assert files == set(load_checks().comparisons) | OTHER_QUERIES
+    assert files == set(load_checks().comparisons) | OTHER_QUERIES | STUDY_QUERIES
 
 
 def test_the_training_sample_is_judged_by_the_figures_of_the_paper() -> None:
@@ -79,6 +90,39 @@ def test_ranges_judge_columns_of_the_query(within_1: float, within_2: float, sta
     judged = judge(load_checks(), Result("uncertainties", "observed", "mh", 500, 0.0, 1.0, 1.0, extra))
     assert judged.status == status
     assert f"within 1 σ {100 * within_1:.1f} %" in judged.message
+
+
+def covered(n: int, within_1: float, calibrated_1: float | None, subset: str = "training, out of fold") -> Result:
+    extra = {"within_1": within_1, "within_2": 0.95, "calibrated_1": calibrated_1, "calibrated_2": 0.95}
+    return judge(load_checks(), Result("coverage", subset, "mh", n, 0.0, 1.0, 1.0, extra))
+
+
+def test_coverage_is_judged_by_the_number_of_stars_too() -> None:
+    assert covered(10_000, 0.65, 0.683).status == "pass"
+    assert covered(10_000, 0.57, 0.683).status == "warn", "the paper's sigma out of fold"
+    assert covered(10_000, 0.65, 0.63).status == "warn"
+    assert covered(10_000, 0.65, 0.57).status == "fail"
+    assert covered(10_000, 0.65, 0.80).status == "fail", "too large a sigma is wrong as well"
+    # The same fractions of a hundred stars may be chance.
+    assert covered(100, 0.57, 0.60).status == "pass"
+    assert covered(100, 0.65, 0.40).status == "fail"
+    message = covered(10_000, 0.65, 0.57).message
+    assert "within 1 σ 65.0 %" in message
+    assert "within 1 calibrated σ 57.0 % (65 to 72 % pass)" in message
+
+
+def test_coverage_without_a_calibrated_sigma_is_not_run() -> None:
+    judged = covered(10_000, 0.65, None, "observed")
+    assert (judged.status, judged.message) == ("not run", "the query gave no calibrated_1")
+    assert covered(9, 0.65, 0.68).status == "not run"
+    assert covered(500, 0.9, 0.9, "training, all members, red clump").status == "info"
+    assert covered(10_000, 0.6, 0.75, "training, out of fold, red clump").status == "pass"
+    assert covered(10_000, 0.6, 0.45, "training, out of fold, red clump").status == "fail"
+
+
+def test_fractions_beyond_one_or_at_a_bound_have_no_error() -> None:
+    extra = {"fraction": 0.01}
+    assert judge(load_checks(), Result("finite", "training", "mh", 20, None, None, None, extra)).status == "fail"
 
 
 def test_a_users_file_overrides_only_what_it_names(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Figures: what they show agrees with the queries, for few stars and for many."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from catalog.metadata import LABELS
 from catalog.validation.checks import load_checks
 from catalog.validation.comparisons import query_parameters, run_comparisons
 from catalog.validation.figures import FIGURES, style
+from catalog.validation.figures.coverage import coverage, pulls
 from catalog.validation.figures.data import FigureData, fetch_figure_data
 from catalog.validation.figures.external import seismic
 from catalog.validation.figures.panels import MANY, coloured, crowd, moments_text, residual_panel
@@ -34,12 +36,48 @@ def test_one_fetch_holds_what_was_seeded(catalogue: Any) -> None:
     order = np.argsort(stars["source_id"])
     np.testing.assert_array_equal(stars["source_id"][order], sky.source_id[kept])
     np.testing.assert_array_equal(stars.training[order], (sky.role == "training")[kept])
-    np.testing.assert_array_equal(stars.outside[order], (sky.flag_bits != 0)[kept])
+    np.testing.assert_array_equal(stars.outside[order], ((sky.flag_bits != 0) & (sky.role == "observed"))[kept])
     for label in LABELS:
         np.testing.assert_allclose(stars[label.name][order], sky.labels[label.name][kept], rtol=1e-6)
         np.testing.assert_allclose(stars[f"{label.name}_truth"][order], sky.truth[label.name][kept], rtol=1e-6)
         apogee = np.where(sky.has_apogee, sky.apogee[label.name], np.nan)[kept]
         np.testing.assert_allclose(stars[f"{label.name}_apogee"][order], apogee, rtol=1e-6)
+
+
+def test_out_of_fold_pulls_are_those_of_the_query(catalogue: Any, data: FigureData) -> None:
+    unseen = data.out_of_fold
+    rows = catalogue.connection.execute("SELECT count(*) FROM production.training_residual").fetchone()
+    assert (unseen["source_id"].size,) == rows
+    for label in LABELS:
+        row = find(data.results, "coverage", "training, out of fold", label.name)
+        assert row is not None
+        residual = np.abs(unseen[f"residual_{label.name}"].astype(float))
+        for suffix, quantity in (("", "within"), ("_oof", "calibrated")):
+            for k in (1, 2):
+                share = np.mean(residual <= k * unseen[f"sigma_{label.name}{suffix}"])
+                assert row.extra[f"{quantity}_{k}"] == pytest.approx(share, abs=1.1 / row.n)
+    made = pulls(data)
+    written = " ".join(text.get_text() for axes in made.axes for text in axes.texts)
+    assert written.count("out of fold: ") == written.count("observed: ") == 2 * len(LABELS)
+
+
+def test_coverage_is_shown_for_every_part_with_enough_stars(data: FigureData) -> None:
+    rows = [row for row in data.results if row.comparison == "coverage" and row.status != "not run"]
+    made = coverage(data)
+    ticks = [tick.get_text().split("   ")[0] for tick in made.axes[0].get_yticklabels()]
+    assert (ticks[0], ticks[-1]) == ("all", "S/N above 75")
+    assert {tick.replace("–", "-") for tick in ticks} == {row.extra["part"] for row in rows}
+    for axes, label in zip(made.axes, LABELS * 2, strict=True):
+        k = 1 if axes.get_subplotspec().rowspan.start == 0 else 2
+        shown = sorted(x for line in axes.lines if line.get_marker() in ("D", "o", "s") for x in line.get_xdata())
+        expected = [
+            100 * row.extra[f"{quantity}_{k}"]
+            for row in rows
+            if row.label == label.name
+            for quantity in ("within", "calibrated")
+            if not (quantity == "calibrated" and row.extra["sample"] == "training, all members")
+        ]
+        np.testing.assert_allclose(shown, sorted(expected))
 
 
 def test_a_map_of_another_perplexity_is_empty(catalogue: Any) -> None:
@@ -139,3 +177,60 @@ def test_a_figure_without_stars_gives_a_reason(data: FigureData, spec: Any) -> N
 def test_every_figure_has_its_own_name_and_a_section_of_the_report() -> None:
     assert len({spec.name for spec in FIGURES}) == len(FIGURES)
     assert {spec.section for spec in FIGURES} <= set(CHECKS.comparisons) | {"catalogue", "training", "summary"}
+
+
+def likeness_figure(data: FigureData, name: str) -> Any:
+    (spec,) = (spec for spec in FIGURES if spec.name == name)
+    with style.look():
+        return spec.draw(data)
+
+
+def test_kinds_of_unlike_stars_are_those_of_the_query(data: FigureData) -> None:
+    made = likeness_figure(data, "likeness_kinds")
+    bars = sorted(round(bar.get_width(), 6) for bar in made.axes[1].patches)
+    rows = [r for r in data.results if r.comparison == "likeness" and r.subset not in ("completeness", "purity")]
+    assert bars == sorted(round(100 * row.extra["fraction"], 6) for row in rows)
+    title = made.axes[1].get_title(loc="left")
+    for method, words in (("tsne", "digit 8 (t-SNE)"), ("pca", "distance")):
+        values = [find(data.results, "likeness", subset, method) for subset in ("completeness", "purity")]
+        assert f"{words}: " + ", ".join(f"{v.subset} {v.extra['fraction']:.0%}" for v in values if v) in title
+    with pytest.raises(SampleError, match="only known on a synthetic sky"):
+        likeness_figure(replace(data, kinds={}), "likeness_kinds")
+
+
+def test_labels_on_the_map_split_every_star_once(data: FigureData) -> None:
+    made = likeness_figure(data, "likeness_labels")
+    titles = [axes.get_title(loc="left") for axes in made.axes[:3]]
+    found = data.likeness
+    numbers = [
+        found["training"].sum(),
+        (~found["training"] & found["alike"]).sum(),
+        (~found["training"] & ~found["alike"]).sum(),
+    ]
+    assert [int(title.split("(")[1].rstrip(")").replace(",", "")) for title in titles] == numbers
+    assert sum(numbers) == found["x"].size
+
+
+def test_threshold_curves_are_those_of_the_query(data: FigureData) -> None:
+    made = likeness_figure(data, "likeness_threshold")
+    lines = {line.get_label(): line for line in made.axes[0].lines}
+    for method, label in (("tsne", "digit 8 (t-SNE)"), ("pca", "distance"), ("placed", "placed")):
+        rows = [row for row in data.thresholds if row["method"] == method and row["quantile"] < 1]
+        np.testing.assert_allclose(lines[label].get_xdata(), [1 - row["quantile"] for row in rows])
+        np.testing.assert_allclose(lines[label].get_ydata(), [100 * row["flagged"] for row in rows])
+    # A real sky has no truth.
+    real = [{**row, "completeness": None, "purity": None} for row in data.thresholds]
+    assert len(likeness_figure(replace(data, thresholds=real), "likeness_threshold").axes) == 1
+    with pytest.raises(SampleError, match="has not been computed"):
+        likeness_figure(replace(data, thresholds=()), "likeness_threshold")
+
+
+def test_agreement_of_modes_adds_up(data: FigureData) -> None:
+    left, right = likeness_figure(data, "likeness_modes").axes
+    row = find(data.results, "incremental", "observed", "tsne")
+    assert row is not None
+    assert left.patches[0].get_width() == pytest.approx(100 * row.extra["fraction"])
+    ends = [bar.get_x() + bar.get_width() for bar in right.patches]
+    assert ends[3::4] == pytest.approx([100.0] * 7)
+    with pytest.raises(SampleError, match="has not been computed"):
+        likeness_figure(replace(data, results=()), "likeness_modes")

@@ -13,6 +13,7 @@ from catalog.ensemble.prediction.labels import ROLES, Labels, first_stars, label
 from catalog.ensemble.prediction.loading import Ensemble, load_ensemble
 from catalog.ensemble.registry.keys import ensemble_keys, folder_name
 from catalog.ensemble.registry.records import known_ensemble
+from catalog.ensemble.registry.residuals import calibrations_of
 from catalog.errors import ArtefactError, SampleError
 from catalog.features import FeatureReport, Page, pages, report_missing
 from catalog.metadata import LABELS
@@ -85,7 +86,8 @@ def predict_labels(connection: Connection, run: Run, settings: Settings, progres
         runtime=run.profile.prediction.runtime,
         probe=first_stars(run, settings, todo[0]),
     )
-    todo, n_resumed = _left_to_do(connection, run, ensemble_id, todo)
+    calibrated = bool(calibrations_of(path, ensemble.manifest))
+    todo, n_resumed = _left_to_do(connection, run, ensemble_id, calibrated, todo)
     before = total - sum(page.n_stars for page in todo)
 
     def tell(n: int) -> None:
@@ -105,9 +107,16 @@ def predict_labels(connection: Connection, run: Run, settings: Settings, progres
     return result
 
 
-def _left_to_do(connection: Connection, run: Run, ensemble_id: int, todo: list[Page]) -> tuple[list[Page], int]:
+def _left_to_do(
+    connection: Connection, run: Run, ensemble_id: int, calibrated: bool, todo: list[Page]
+) -> tuple[list[Page], int]:
     """Remove labels that cannot stay; return the pages to label and how many stars the others hold."""
-    parameters = {"run_id": run.run_id, "ensemble_id": ensemble_id, "roles": "{" + ",".join(ROLES) + "}"}
+    parameters = {
+        "run_id": run.run_id,
+        "ensemble_id": ensemble_id,
+        "roles": "{" + ",".join(ROLES) + "}",
+        "calibrated": calibrated,
+    }
     row = connection.execute(load("ensemble/labelled_so_far").statement, parameters).fetchone()
     assert row is not None
     last, valid = row
@@ -135,6 +144,7 @@ def _columns(run: Run, ensemble_id: int, n_members: int, labels: Labels) -> dict
         columns[label.name] = labels.mean[:, i]
         columns[f"e{label.name}"] = labels.deviation[:, i]
         columns[f"sigma_{label.name}"] = labels.sigma[:, i]
+        columns[f"sigma_{label.name}_oof"] = labels.calibrated[:, i]
     return columns
 
 
@@ -169,8 +179,9 @@ def _result(
     }
     if medians["n"]:
         for label in LABELS:
-            for name in (f"e{label.name}", f"sigma_{label.name}"):
-                counts[f"median/{name}"] = round(medians[name], label.decimals + 1)
+            for name in (f"e{label.name}", f"sigma_{label.name}", f"sigma_{label.name}_oof"):
+                if medians[name] is not None:
+                    counts[f"median/{name}"] = round(medians[name], label.decimals + 1)
     notes = report.notes() + predictor.notes
     if n_resumed:
         notes.append(f"{n_resumed} stars had been labelled before the stage was stopped: it went on after them.")

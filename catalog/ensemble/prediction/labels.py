@@ -9,8 +9,10 @@ from psycopg import Connection
 
 from catalog.database.connection import connect
 from catalog.database.ledger import Run
+from catalog.ensemble.calibration import Calibration, calibrated_sigma
 from catalog.ensemble.prediction.loading import PREDICTION_BATCH, PROBE_STARS, Ensemble, combine
 from catalog.ensemble.prediction.pipeline import in_order
+from catalog.ensemble.registry.residuals import calibrations_of
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
 from catalog.features import FeatureBlock, FeatureReport, Page, stream_features
 from catalog.metadata import LABELS
@@ -27,9 +29,11 @@ class Labels:
 
     source_id: np.ndarray
     mean: np.ndarray
-    """Shape (n, n_labels), as the next two."""
+    """Shape (n, n_labels), as the next three."""
     deviation: np.ndarray
     sigma: np.ndarray
+    calibrated: np.ndarray
+    """Calibrated on out-of-fold residuals; NaN where the ensemble has none."""
     unusable: np.ndarray
     """Stars left out, since a label of theirs is not finite."""
 
@@ -37,8 +41,8 @@ class Labels:
     def joined(cls, parts: list["Labels"]) -> "Labels":
         """Return the labels of all parts, of which there may be none."""
         none, empty = np.empty(0, dtype=np.int64), np.empty((0, len(LABELS)))
-        parts = [cls(none, empty, empty, empty, none), *parts]
-        names = ("source_id", "mean", "deviation", "sigma", "unusable")
+        parts = [cls(none, empty, empty, empty, empty, none), *parts]
+        names = ("source_id", "mean", "deviation", "sigma", "calibrated", "unusable")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -73,7 +77,8 @@ def label_pages(
         Of the stars of a page that have usable features.
     """
     fits = [DispersionFit.model_validate(ensemble.manifest.uncertainty["fits"][label.name]) for label in LABELS]
-    workers = [_labeller(ensemble, fits) for _ in range(settings.workers)]
+    calibrations = calibrations_of(ensemble.path, ensemble.manifest)
+    workers = [_labeller(ensemble, fits, calibrations) for _ in range(settings.workers)]
     left_out: list[np.ndarray] = []
     finished = 0
     with closing(in_order(lambda: _read(run, settings, todo, report), workers)) as results:
@@ -102,7 +107,9 @@ def first_stars(run: Run, settings: Settings, page: Page) -> FeatureBlock | None
     return first
 
 
-def _labeller(ensemble: Ensemble, fits: list[DispersionFit]) -> Callable[[FeatureBlock | None], Labels | None]:
+def _labeller(
+    ensemble: Ensemble, fits: list[DispersionFit], calibrations: list[Calibration]
+) -> Callable[[FeatureBlock | None], Labels | None]:
     """Return what one thread does with each chunk of stars; the end of a page is passed on."""
     predict = ensemble.session()
 
@@ -112,7 +119,8 @@ def _labeller(ensemble: Ensemble, fits: list[DispersionFit]) -> Callable[[Featur
         mean, deviation = combine(predict(block))
         finite = np.isfinite(mean).all(axis=1)
         mean, deviation, ids = mean[finite], deviation[finite], block.source_id
-        return Labels(ids[finite], mean, deviation, overall_sigma(fits, mean, deviation), ids[~finite])
+        calibrated = calibrated_sigma(calibrations, mean, deviation)
+        return Labels(ids[finite], mean, deviation, overall_sigma(fits, mean, deviation), calibrated, ids[~finite])
 
     return label
 

@@ -13,10 +13,18 @@ from catalog.ensemble.prediction.reference import reference_labels
 from catalog.ensemble.registry.artefact import Manifest, read_scalers, verify_artefact
 from catalog.ensemble.runtimes import PREDICTION_BATCH, Predictor, choose_runtime, predict_scaled
 from catalog.errors import ArtefactError
-from catalog.features import SCALARS, FeatureBlock, Scalers
+from catalog.features import FeatureBlock, Scalers, scalar_columns
 from catalog.releases import PixelGrid
 
-__all__ = ["PREDICTION_BATCH", "PROBE_STARS", "Ensemble", "combine", "load_ensemble", "predict_scaled"]
+__all__ = [
+    "PREDICTION_BATCH",
+    "PROBE_STARS",
+    "Ensemble",
+    "combine",
+    "load_ensemble",
+    "predict_scaled",
+    "scaled_inputs",
+]
 
 PROBE_STARS = 32
 """Stars on which a runtime is compared with Keras."""
@@ -105,7 +113,7 @@ class Ensemble:
                 f"{grid.n_pixels}.",
                 "Use an ensemble that was trained on this release.",
             )
-        return _scaled(block, self.scalers, self.inputs)
+        return scaled_inputs(block, self.scalers, self.inputs)
 
 
 def load_ensemble(
@@ -149,21 +157,34 @@ def load_ensemble(
     if probe is None or not len(probe):
         inputs = _made_up(scalers, manifest.grid, members.inputs)
     else:
-        inputs = [values[:PROBE_STARS] for values in _scaled(probe, scalers, members.inputs)]
+        inputs = [values[:PROBE_STARS] for values in scaled_inputs(probe, scalers, members.inputs)]
         inputs = [np.nan_to_num(values, posinf=0.0, neginf=0.0) for values in inputs]
     predictor = choose_runtime(runtime, members, inputs, lambda stars: reference_labels(members, stars), threads or 1)
     return Ensemble(path, manifest, scalers, members.inputs, predictor)
 
 
-def _scaled(block: FeatureBlock, scalers: Scalers, names: Sequence[str]) -> list[np.ndarray]:
-    """Return the inputs of those names on the network's scale, float32."""
-    # An ensemble may have been trained on some of the scalars only.
-    columns = [SCALARS.index(name) for name in scalers.scalars.names]
+def scaled_inputs(block: FeatureBlock, scalers: Scalers, names: Sequence[str]) -> list[np.ndarray]:
+    """Return inputs on the network's scale.
+
+    Parameters
+    ----------
+    block : FeatureBlock
+        Of n stars.
+    scalers : Scalers
+    names : sequence of str
+        Of the network's inputs, see `catalog.ensemble.network.INPUTS`.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        One an input, shape (n, n_features), float32.
+    """
+    # An ensemble may have been trained on some of the inputs only: the others have no limits.
     with np.errstate(over="ignore"):
         every = (
             np.asarray(block.flux, dtype=np.float32),
-            scalers.scalars.transform(block.scalars[:, columns]).astype(np.float32),
-            scalers.xp.transform(block.xp).astype(np.float32),
+            scalers.scalars.transform(block.scalars[:, scalar_columns(scalers.scalars.names)]).astype(np.float32),
+            scalers.xp.transform(block.xp if scalers.xp.names else block.xp[:, :0]).astype(np.float32),
         )
     known = dict(zip(INPUTS, every, strict=True))
     return [known[name] for name in names]

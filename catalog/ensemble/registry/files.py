@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     write : callable
         Takes the temporary path; its suffix is that of `path`.
     """
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    # Processes of two machines may have the same number.
+    temporary = path.with_name(f".{os.getpid()}-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         write(temporary)
         temporary.replace(path)

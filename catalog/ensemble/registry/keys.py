@@ -17,7 +17,8 @@ def ensemble_keys(connection: Connection, run: Run) -> tuple[str, str]:
     """Return the key of the ensemble that `run` needs, and that of its training alone.
 
     The second leaves out how uncertainties are fitted and which members are dropped after training: ensembles that
-    differ only there share their networks.
+    differ only there share their networks. Neither holds what computes the convolutions: it is the same network up to
+    rounding, and each member's record says what it was.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def ensemble_keys(connection: Connection, run: Run) -> tuple[str, str]:
         run.release,
         [n, digest],
         run.profile.network.model_dump(mode="json"),
-        run.profile.training.model_dump(mode="json", exclude=after_training),
+        run.profile.training.model_dump(mode="json", exclude={*after_training, "kernels"}),
         release.rvs.model_dump(mode="json"),
         release.xp.model_dump(mode="json"),
         [label.name for label in LABELS],

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from catalog.database.ledger import Run
 from catalog.ensemble.registry.artefact import CHECKSUMS, Manifest
 from catalog.ensemble.registry.files import sha256_file
+from catalog.ensemble.registry.residuals import add_residuals
 from catalog.ensemble.training.outcome import Verdict, verdicts_of
 from catalog.errors import ArtefactError, NotFoundError
 
@@ -75,14 +76,17 @@ def find_networks(connection: Connection, training_key: str, key: str) -> list[P
 
 
 def register_ensemble(
-    connection: Connection, run: Run, folder: Path, manifest: Manifest, settings: dict[str, Any]
+    connection: Connection, run: Run | None, folder: Path, manifest: Manifest, settings: dict[str, Any]
 ) -> int:
-    """Write an ensemble and its members; labels of `run` by another version of this ensemble are removed.
+    """Write an ensemble, its members and its out-of-fold residuals.
+
+    Labels of `run` by another version of this ensemble are removed.
 
     Parameters
     ----------
     connection : psycopg.Connection
-    run : Run
+    run : Run or None
+        Whose training sample it was trained on; None when it comes from elsewhere.
     folder : pathlib.Path
         Of the whole ensemble.
     manifest : Manifest
@@ -99,18 +103,20 @@ def register_ensemble(
         "SELECT ensemble_id, sha256 FROM production.ensemble WHERE key = %s", (manifest.key,)
     ).fetchone()
     if before is not None and before[1] == sha256:
-        # The rows are there; only the folder may have moved.
+        # The rows are there; only the folder may have moved, or a run has its training sample now.
         connection.execute(
-            "UPDATE production.ensemble SET path = %s, status = 'complete' WHERE ensemble_id = %s",
-            (str(folder), before[0]),
+            "UPDATE production.ensemble SET path = %s, status = 'complete', run_id = coalesce(run_id, %s) "
+            "WHERE ensemble_id = %s",
+            (str(folder), run.run_id if run else None, before[0]),
         )
+        add_residuals(connection, int(before[0]), folder, manifest)
         return int(before[0])
     row = connection.execute(
         _REGISTER,
         {
             "key": manifest.key,
-            "run_id": run.run_id,
-            "release": run.release,
+            "run_id": run.run_id if run else None,
+            "release": manifest.release,
             "path": str(folder),
             "sha256": sha256,
             "n_members": len(manifest.members),
@@ -123,13 +129,18 @@ def register_ensemble(
     ).fetchone()
     assert row is not None
     ensemble_id = int(row[0])
-    connection.execute("DELETE FROM production.label WHERE run_id = %s AND ensemble_id = %s", (run.run_id, ensemble_id))
+    if run:
+        connection.execute(
+            "DELETE FROM production.label WHERE run_id = %s AND ensemble_id = %s", (run.run_id, ensemble_id)
+        )
     connection.execute("DELETE FROM production.ensemble_member WHERE ensemble_id = %s", (ensemble_id,))
     with connection.cursor() as cursor:
         cursor.executemany(
             _MEMBER,
             [_member_row(ensemble_id, verdict) for verdict in verdicts_of(manifest)],
         )
+    connection.execute("DELETE FROM production.training_residual WHERE ensemble_id = %s", (ensemble_id,))
+    add_residuals(connection, ensemble_id, folder, manifest)
     return ensemble_id
 
 

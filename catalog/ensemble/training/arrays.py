@@ -20,7 +20,9 @@ class TrainingArrays:
     flux: np.ndarray
     """Shape (n, n_pixels), float32; may be mapped from a file."""
     scalars: np.ndarray
+    """Shape (n, n_scalars); n_scalars is 0 where the network has no such input."""
     xp: np.ndarray
+    """Shape (n, n_xp); n_xp is 0 where the network has no such input."""
     labels: np.ndarray
     validation: np.ndarray
     """Shape (splits, n), bool."""
@@ -48,8 +50,9 @@ class TrainingArrays:
         return cls(arrays[0][: len(arrays[3])], *arrays[1:])
 
     def inputs(self, rows: np.ndarray | slice) -> list[np.ndarray]:
-        """Return the network's three inputs of some stars."""
-        return [np.ascontiguousarray(values[rows]) for values in (self.flux, self.scalars, self.xp)]
+        """Return the network's inputs of some stars: three, or those of them that it has."""
+        used = (values for values in (self.flux, self.scalars, self.xp) if values.shape[1])
+        return [np.ascontiguousarray(values[rows]) for values in used]
 
     def require_finite(self, source_id: np.ndarray) -> None:
         """Refuse a sample that holds a value which no network can learn from.

@@ -11,6 +11,7 @@ from psycopg import Connection
 
 from catalog import __version__
 from catalog.database.ledger import Run
+from catalog.ensemble.calibration import calibrate_out_of_fold
 from catalog.ensemble.metrics import out_of_fold, residual_metrics
 from catalog.ensemble.prediction.loading import combine
 from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, write_artefact
@@ -18,24 +19,26 @@ from catalog.ensemble.space import require_space, told_of_full_disk
 from catalog.ensemble.training.arrays import TrainingArrays
 from catalog.ensemble.training.gathering import adopt_members, finished_member
 from catalog.ensemble.training.outcome import MemberOutcome, Verdict, choose_members
-from catalog.ensemble.training.pool import train_members
+from catalog.ensemble.training.pool import Trainer, train_members
 from catalog.ensemble.training.splits import MemberPlan, plan_members, validation_masks
 from catalog.ensemble.training.task import Task, member_files
 from catalog.ensemble.training.watch import TrainingWatch
 from catalog.ensemble.training.work import discard_work, remove_abandoned, remove_partial, work_folder
 from catalog.ensemble.uncertainty import fit_dispersions, overall_sigma
+from catalog.errors import TrainingError
 from catalog.features import (
     FEATURES_VERSION,
-    SCALARS,
     FeatureReport,
     MinMaxScaler,
     Scalers,
     TrainingSet,
     load_training_set,
+    scalar_columns,
     xp_names,
 )
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
+from catalog.profiles.model import NetworkSettings
 from catalog.progress import Progress
 from catalog.releases import load_release
 
@@ -46,7 +49,7 @@ _MEMBER_BYTES = 7_000_000
 _CHECKPOINT_BYTES = 24_000_000
 
 
-def fit_scalers(training: TrainingSet, n_bp: int) -> Scalers:
+def fit_scalers(training: TrainingSet, n_bp: int, network: NetworkSettings) -> Scalers:
     """Take the limits of the training sample's scalars, XP coefficients and labels.
 
     Parameters
@@ -54,14 +57,18 @@ def fit_scalers(training: TrainingSet, n_bp: int) -> Scalers:
     training : TrainingSet
     n_bp : int
         How many of the XP coefficients are BP's.
+    network : NetworkSettings
+        Says which inputs there are; the others have no limits.
 
     Returns
     -------
     Scalers
     """
+    xp = xp_names(n_bp, training.xp.shape[1] - n_bp) if "xp" in network.inputs else ()
+    scalars = network.scalars if "scalars" in network.inputs else ()
     return Scalers(
-        MinMaxScaler.fit(training.scalars, SCALARS),
-        MinMaxScaler.fit(training.xp, xp_names(n_bp, training.xp.shape[1] - n_bp)),
+        MinMaxScaler.fit(training.scalars[:, scalar_columns(scalars)], scalars),
+        MinMaxScaler.fit(training.xp[:, : len(xp)], xp),
         MinMaxScaler.fit(training.labels, tuple(label.name for label in LABELS)),
     )
 
@@ -82,8 +89,8 @@ def training_arrays(training: TrainingSet, scalers: Scalers, masks: np.ndarray) 
     """
     return TrainingArrays(
         training.flux,
-        scalers.scalars.transform(training.scalars).astype(np.float32),
-        scalers.xp.transform(training.xp).astype(np.float32),
+        scalers.scalars.transform(training.scalars[:, scalar_columns(scalers.scalars.names)]).astype(np.float32),
+        scalers.xp.transform(training.xp if scalers.xp.names else training.xp[:, :0]).astype(np.float32),
         scalers.labels.transform(training.labels).astype(np.float32),
         masks,
     )
@@ -98,6 +105,7 @@ def build_ensemble(
     workers: int,
     networks: list[Path],
     progress: Progress,
+    trainer: Trainer | None = None,
 ) -> tuple[Manifest, list[str]]:
     """Train all members that are not there yet and write the ensemble's folder.
 
@@ -115,6 +123,8 @@ def build_ensemble(
     networks : list of pathlib.Path
         Ensembles with the same training, whose networks need not be trained again.
     progress : Progress
+    trainer : Trainer, optional
+        Trains the members; by default `train_members`, in processes of this machine.
 
     Returns
     -------
@@ -139,17 +149,18 @@ def build_ensemble(
         progress(0, 1, "reading the training sample")
         room = len(plans) * _MEMBER_BYTES + workers * _CHECKPOINT_BYTES
         training, masks, read_notes = _read_sample(connection, run, work, room)
-        scalers = fit_scalers(training, release.xp.bp_coefficients)
+        scalers = fit_scalers(training, release.xp.bp_coefficients, profile.network)
         arrays = training_arrays(training, scalers, masks)
         arrays.require_finite(training.source_id)
         task = Task(work, arrays, profile.network, profile.training, training_key)
         task.save()
         adopt_members(task.members, networks, scalers)
-        outcomes, watch = _train(task, plans, workers, progress)
+        outcomes, watch = _train(task, plans, workers, progress, trainer or train_members)
         verdicts = choose_members(outcomes, profile.training.drop_above_percentile)
         kept = [verdict.outcome for verdict in verdicts if verdict.kept]
         scaled = np.stack([np.load(member_files(task.members, o.member)[2], allow_pickle=False) for o in kept])
-        predictions = scalers.labels.inverse_transform(scaled)
+        # As they are kept: uncertainties can be computed again from what lies in the folder.
+        predictions = scalers.labels.inverse_transform(scaled).astype(np.float32)
         metrics, uncertainty = _judge(training, predictions, masks, np.array([o.split for o in kept]), profile)
         manifest = Manifest(
             format_version=FORMAT_VERSION,
@@ -172,7 +183,7 @@ def build_ensemble(
             wall_s=time.perf_counter() - start,
         )
         stars = {"source_id": training.source_id, "labels": training.labels, "validation": masks}
-        kept_arrays = {**stars, "predictions": predictions.astype(np.float32)}
+        kept_arrays = {**stars, "predictions": predictions}
         try:
             write_artefact(folder, manifest, scalers, task.members, kept_arrays)
         except OSError:
@@ -197,7 +208,7 @@ def _read_sample(connection: Connection, run: Run, work: Path, room: int) -> tup
 
 
 def _train(
-    task: Task, plans: list[MemberPlan], workers: int, progress: Progress
+    task: Task, plans: list[MemberPlan], workers: int, progress: Progress, trainer: Trainer
 ) -> tuple[list[MemberOutcome], TrainingWatch]:
     """Train the members that are missing; return the outcomes of all."""
     before = {plan: outcome for plan in plans if (outcome := finished_member(task.members, plan)) is not None}
@@ -205,11 +216,16 @@ def _train(
     watch = TrainingWatch(task.training, len(plans), [outcome.epochs for outcome in before.values()], progress)
     if missing:
         try:
-            train_members(task.folder, missing, workers, watch)
+            trainer(task.folder, missing, workers, watch)
         finally:
             watch.end()
-    outcomes = [before.get(plan) or finished_member(task.members, plan) for plan in plans]
-    return [outcome for outcome in outcomes if outcome is not None], watch
+    outcomes = before | {plan: finished_member(task.members, plan) for plan in missing}
+    if spoilt := [str(plan.member + 1) for plan, outcome in outcomes.items() if outcome is None]:
+        raise TrainingError(
+            f"The files of member {', '.join(spoilt)} in {task.members} are not those that its training wrote.",
+            "Run the command again: what is whole is kept, the rest is trained once more.",
+        )
+    return [outcome for plan in plans if (outcome := outcomes[plan]) is not None], watch
 
 
 def _member_notes(verdicts: list[Verdict]) -> list[str]:
@@ -253,6 +269,8 @@ def _judge(
     if known.any():
         honest = fit_dispersions(training.labels[known], unseen[known], profile.uncertainty)
         uncertainty["out_of_fold"] = {fit.label: fit.model_dump(mode="json") for fit in honest}
+    judged = calibrate_out_of_fold(training.labels, predictions, masks, splits, profile.uncertainty)
+    uncertainty["calibrated"] = judged.description()
     return metrics, uncertainty
 
 

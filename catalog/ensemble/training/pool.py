@@ -17,12 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from catalog.ensemble.training.splits import MemberPlan
 from catalog.errors import RvscatError, TrainingError
 
-__all__ = ["RESTARTS", "train_members"]
+__all__ = ["RESTARTS", "OnEvent", "Trainer", "train_members"]
 
 RESTARTS = 2
 """How often a member whose process was killed is taken up again."""
@@ -31,9 +31,17 @@ _WORKER = "catalog.ensemble.training.worker"
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _LOG_LINES = 5
 _PATIENCE_S = 5.0
+_IDLE_S = 1.0
 
 OnEvent = Callable[[dict[str, Any]], None]
 _Events = queue.SimpleQueue[tuple["_Worker", dict[str, Any] | None]]
+
+
+class Trainer(Protocol):
+    """Trains members of the task in a folder and waits for them: `train_members`, or a cluster."""
+
+    def __call__(self, folder: Path, plans: Sequence[MemberPlan], workers: int, on_event: OnEvent, /) -> None:
+        """Train all members, at most `workers` at once on this machine."""
 
 
 @dataclass(eq=False)
@@ -69,7 +77,14 @@ class _Worker:
         return TrainingError(f"The process that trained member {plan.member + 1} {how}.{said}", remedy)
 
 
-def train_members(folder: Path, plans: Sequence[MemberPlan], workers: int, on_event: OnEvent) -> None:
+def train_members(
+    folder: Path,
+    plans: Sequence[MemberPlan],
+    workers: int,
+    on_event: OnEvent,
+    idle: Callable[[], None] = lambda: None,
+    log: str = "worker",
+) -> None:
     """Train members in processes of their own and wait for all of them.
 
     Whatever ends this function, an interrupt from the keyboard included, ends its processes; they also end by
@@ -86,6 +101,10 @@ def train_members(folder: Path, plans: Sequence[MemberPlan], workers: int, on_ev
     on_event : callable
         Told, in this thread, each event of the processes as a dictionary: ``epoch``, ``diverged``, ``resumed``,
         ``refused``, ``done``; and ``restarted`` where a process was killed and another goes on in its place.
+    idle : callable
+        Called in this thread while nothing happens, every second; what it raises ends the training.
+    log : str
+        Beginning of the names of the processes' log files.
 
     Raises
     ------
@@ -98,15 +117,19 @@ def train_members(folder: Path, plans: Sequence[MemberPlan], workers: int, on_ev
     events: _Events = queue.SimpleQueue()
     n_left = len(plans)
     restarts: Counter[int] = Counter()
-    with _processes(folder, min(workers, len(plans)), events) as pool:
+    with _processes(folder, log, min(workers, len(plans)), events) as pool:
         for worker in pool:
             worker.order(waiting.pop())
         while n_left:
-            worker, event = events.get()
+            try:
+                worker, event = events.get(timeout=_IDLE_S)
+            except queue.Empty:
+                idle()
+                continue
             if event is None:
                 # One that had nothing more to do is not missed.
                 if worker.plan is not None:
-                    pool[worker.number] = _replace(worker, worker.plan, folder, events, restarts, on_event)
+                    pool[worker.number] = _replace(worker, worker.plan, events, restarts, on_event)
                 continue
             if event["event"] == "error":
                 raise RvscatError(event["message"], event["remedy"])
@@ -118,9 +141,7 @@ def train_members(folder: Path, plans: Sequence[MemberPlan], workers: int, on_ev
                     worker.order(waiting.pop())
 
 
-def _replace(
-    worker: _Worker, plan: MemberPlan, folder: Path, events: _Events, restarts: Counter[int], on_event: OnEvent
-) -> _Worker:
+def _replace(worker: _Worker, plan: MemberPlan, events: _Events, restarts: Counter[int], on_event: OnEvent) -> _Worker:
     """Start another process in the place of one that was killed, and let it go on with the member."""
     death = worker.death(plan)
     _end(worker)
@@ -128,17 +149,17 @@ def _replace(
         raise death
     restarts[plan.member] += 1
     on_event({"event": "restarted", "member": plan.member, "message": death.message})
-    successor = _start(folder, worker.number, events)
+    successor = _start(worker.log, worker.number, events)
     successor.order(plan)
     return successor
 
 
 @contextmanager
-def _processes(folder: Path, n: int, events: _Events) -> Iterator[list[_Worker]]:
+def _processes(folder: Path, log: str, n: int, events: _Events) -> Iterator[list[_Worker]]:
     pool: list[_Worker] = []
     try:
         for i in range(n):
-            pool.append(_start(folder, i, events))
+            pool.append(_start(folder / f"{log}-{i}.log", i, events))
         yield pool
     finally:
         for worker in pool:
@@ -169,13 +190,12 @@ def _end(worker: _Worker) -> None:
     worker.process.stdout.close()
 
 
-def _start(folder: Path, number: int, events: _Events) -> _Worker:
+def _start(log: Path, number: int, events: _Events) -> _Worker:
     path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     threads = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
-    log = folder / f"worker-{number}.log"
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", _WORKER, str(folder)],
+            [sys.executable, "-m", _WORKER, str(log.parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -1,8 +1,4 @@
-"""One member from its place in the plan to its files: trained, resumed, tried again, saved.
-
-`train_by_number` takes a path and numbers and returns what JSON can hold: whatever runs tasks, here or on a cluster
-that shares the folder, can call it.
-"""
+"""One member from its place in the plan to its files: trained, resumed, tried again, saved."""
 
 import json
 from collections.abc import Callable
@@ -12,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from catalog.ensemble.backend import backend_versions, quiet, start_keras
+from catalog.ensemble.backend import backend_versions, quiet
 from catalog.ensemble.prediction.loading import predict_scaled
 from catalog.ensemble.registry.files import sha256_file, write_whole
 from catalog.ensemble.space import told_of_full_disk
 from catalog.ensemble.training.arrays import TrainingArrays
 from catalog.ensemble.training.checkpoints import CHECKPOINT_SECONDS, Checkpoint, CheckpointError, CheckpointKeeper
 from catalog.ensemble.training.divergence import DivergedError
+from catalog.ensemble.training.kernels.layer import kernels_in_use
 from catalog.ensemble.training.member import TrainedMember, train_member, weights_sha256
 from catalog.ensemble.training.outcome import Failure, MemberOutcome
 from catalog.ensemble.training.splits import MemberPlan, member_seed
 from catalog.errors import RvscatError
 from catalog.profiles.model import NetworkSettings, TrainingSettings
 
-__all__ = ["ATTEMPTS", "Task", "member_files", "train_and_save", "train_by_number"]
+__all__ = ["ATTEMPTS", "Task", "member_files", "train_and_save"]
 
 ATTEMPTS = 3
 """Seeds that a diverging member tries before the training is given up."""
@@ -79,31 +76,6 @@ def member_files(folder: Path, member: int) -> tuple[Path, Path, Path]:
     """Return where a member's network, its outcome and its predictions for the training sample lie."""
     stem = folder / f"member_{member:02d}"
     return stem.with_suffix(".keras"), stem.with_suffix(".json"), stem.with_suffix(".npy")
-
-
-def train_by_number(folder: str, member: int, split: int, initialisation: int) -> dict[str, Any]:
-    """Train one member of the task in `folder`, in this process.
-
-    Parameters
-    ----------
-    folder : str
-        Work folder that holds a saved `Task`.
-    member, split, initialisation : int
-        See `MemberPlan`.
-
-    Returns
-    -------
-    dict
-        ``MemberOutcome`` as JSON holds it; the files lie in the folder.
-
-    Raises
-    ------
-    RvscatError
-        The member has diverged with every seed, or could not be saved.
-    """
-    start_keras(threads=1)
-    outcome = train_and_save(Task.open(Path(folder)), MemberPlan(member, split, initialisation), lambda _: None)
-    return outcome.model_dump(mode="json")
 
 
 def train_and_save(task: Task, plan: MemberPlan, emit: Emit, train: _Train = train_member) -> MemberOutcome:
@@ -166,6 +138,7 @@ def _identity(task: Task, plan: MemberPlan) -> dict[str, Any]:
         "member": [plan.member, plan.split, plan.initialisation],
         "network": task.network.model_dump(mode="json"),
         "training": task.training.model_dump(mode="json"),
+        "kernels": kernels_in_use(task.arrays.sizes[0], len(task.arrays.labels), task.network, task.training),
         **backend_versions(),
     }
 
@@ -206,7 +179,9 @@ def _save(task: Task, plan: MemberPlan, trained: TrainedMember, seed: int, failu
         wall_s=trained.wall_s,
         constant_mse=trained.constant_mse,
         failures=tuple(failures),
-        backend=backend_versions()["backend"],
+        backend="; convolutions: ".join(
+            [backend_versions()["backend"], *([trained.kernels] if trained.kernels else [])]
+        ),
     )
     write_whole(outcome_file, lambda path: path.write_text(outcome.model_dump_json()))
     return outcome

@@ -116,4 +116,6 @@ class TrainingWatch:
             "validation": f"{event['val_loss']:.5f}",
             "learning rate": f"{event['learning_rate']:.1e}",
             "left": f"{'' if known else '> '}{timedelta(seconds=round(seconds))}",
+            # On a cluster.
+            **({"worker": str(event["where"])} if "where" in event else {}),
         }

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from catalog.ensemble.registry.keys import folder_name
+from catalog.ensemble.training.journal import end_session
 from catalog.errors import RvscatError
 
 __all__ = ["ABANDONED_DAYS", "WORKERS_LOCK", "discard_work", "remove_abandoned", "remove_partial", "work_folder"]
@@ -57,6 +58,7 @@ def work_folder(parent: Path, training_key: str) -> Iterator[Path]:
                 f"Another process trains the same networks in {folder}.",
                 "Wait until it has ended: see `rvscat status`.",
             )
+        end_session(folder)
         _await_workers(folder)
         for half in folder.rglob(".[0-9]*-*"):
             half.unlink(missing_ok=True)

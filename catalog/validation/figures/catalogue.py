@@ -9,12 +9,16 @@ from matplotlib.figure import Figure
 from catalog.errors import SampleError
 from catalog.progress import Progress, silent
 from catalog.validation.figures import style
+from catalog.validation.figures.coverage import coverage, pulls
 from catalog.validation.figures.data import FigureData
 from catalog.validation.figures.examples import spectra, training
-from catalog.validation.figures.external import clusters, likeness, seismic
+from catalog.validation.figures.external import clusters, seismic
 from catalog.validation.figures.kiel import alpha_cells, hero, kiel_snr
-from catalog.validation.figures.quality import flags, precision, pulls, uncertainties
+from catalog.validation.figures.likeness import kinds, likeness, likeness_labels, modes, threshold
+from catalog.validation.figures.quality import flags, precision, uncertainties
 from catalog.validation.figures.residuals import apogee, closure, galah, gspphot, gspspec, metal_poor
+from catalog.validation.figures.robustness import robustness
+from catalog.validation.figures.sensitivity import sensitivity, sensitivity_xp
 from catalog.validation.figures.summary import summary
 
 __all__ = ["FIGURES", "Drawing", "FigureSpec", "draw_figures"]
@@ -93,16 +97,27 @@ FIGURES: tuple[FigureSpec, ...] = (
         "uncertainties",
         "Uncertainties",
         "As in Figs. 8 and 13: model-to-model dispersion (red), the running dispersion that is added in "
-        "quadrature (green), overall sigma (blue).",
+        "quadrature (green), overall sigma (blue); dashed: median of the sigma that is calibrated out of fold.",
         uncertainties,
         "dispersions",
     ),
     FigureSpec(
         "pulls",
         "Uncertainties against actual residuals",
-        "Residuals in units of sigma; grey: a Gaussian of unit width, which right uncertainties follow.",
+        "Residuals in units of sigma, with the shares within 1 and 2 sigma; grey: a Gaussian of unit width, which "
+        "right uncertainties follow. Training: by all members, most of which have seen the stars; out of fold: "
+        "the same stars by the members that have not. Calibrated: each star with the sigma that other stars gave.",
         pulls,
         "uncertainties",
+    ),
+    FigureSpec(
+        "coverage",
+        "Coverage by label, region and S/N",
+        "Share of |CNN − APOGEE| within 1 (top) and 2 sigma (bottom); lines: a Gaussian, 68.3 and 95.4 %. Open: the "
+        "paper's sigma, filled: calibrated out of fold; bars: standard error. Behind each name its stars out of fold | "
+        "observed, inside the limits.",
+        coverage,
+        "coverage",
     ),
     FigureSpec(
         "galah",
@@ -154,6 +169,40 @@ FIGURES: tuple[FigureSpec, ...] = (
         "limits",
     ),
     FigureSpec(
+        "likeness_labels",
+        "t-SNE map coloured by labels",
+        "Perplexity 50, as in Fig. A.2: catalogue labels of the training sample, and of observed stars that are like "
+        "and unlike it in this map. Pale: all stars of the map.",
+        likeness_labels,
+        "limits",
+    ),
+    FigureSpec(
+        "likeness_threshold",
+        "What the threshold of likeness does",
+        "Unlike stars if the threshold were another quantile of the training stars' own distances: in any t-SNE map, "
+        "in any map after placing the stars as new ones are, and by the distance to the most similar training "
+        "spectrum.",
+        threshold,
+        "limits",
+    ),
+    FigureSpec(
+        "likeness_modes",
+        "Agreement of modes and methods",
+        "Left: stars with the same verdict from the joint maps and from being placed in them by their neighbours. "
+        "Right: digit 8 against the distance to the most similar training spectrum, by S/N and CNN label.",
+        modes,
+        "companion",
+    ),
+    FigureSpec(
+        "likeness_kinds",
+        "Kinds of stars that are unlike",
+        "Injected kinds of the synthetic sky in the map of perplexity 50, as in Fig. 17, and the share of each that "
+        "digit 8 and its companion flag. Completeness: stars of kinds that the training sample lacks that are flagged; "
+        "purity: flagged stars that are of such kinds.",
+        kinds,
+        "likeness",
+    ),
+    FigureSpec(
         "closure",
         "Closure test",
         "Recovered against injected labels of the synthetic sky: observed stars inside the limits, and "
@@ -171,8 +220,39 @@ FIGURES: tuple[FigureSpec, ...] = (
     FigureSpec(
         "training",
         "Training of the ensemble",
-        "Each line is a member; circles mark the epoch whose weights were kept.",
+        "Each line is a member; circles mark the epoch whose weights were kept, crosses and grey lines members that "
+        "the ensemble does not average over.",
         training,
+        "training",
+    ),
+    FigureSpec(
+        "sensitivity",
+        "Sensitivity to the RVS spectrum",
+        "As in Fig. 9: mean spectra, and mean gradients of each label with respect to the pixels, smoothed with the "
+        "spectrograph's profile. Band: standard deviation over the networks, for the first region. Dots: its strongest "
+        "peaks, filled where they fall on a known line. Below: change of the label (rms) when each star has the mean "
+        "training spectrum instead of its own. Flux that rises is a line that becomes shallower. Named above: the "
+        "features that the paper names.",
+        sensitivity,
+        "training",
+    ),
+    FigureSpec(
+        "sensitivity_xp",
+        "Sensitivity to XP coefficients, magnitudes and parallax",
+        "As in Fig. 10: correlation of XP coefficients and labels in the training sample (Pearson; grey: the first "
+        "coefficient of each half is 1 for every star), and mean gradients of each label, by the full range of each "
+        "input in the training sample. Bars of error: standard deviation over the networks.",
+        sensitivity_xp,
+        "training",
+    ),
+    FigureSpec(
+        "robustness",
+        "Robustness of the labels",
+        "Label of the changed spectrum minus label of the spectrum as observed, of training stars of high S/N: mean "
+        "(lines) and standard deviation (bands) of each class. Only the RVS spectrum is changed. Rings: the mean "
+        "change exceeds the overall sigma; large changes lie beyond the frame. Grey: the paper's dispersion. Hatched: "
+        "shifts of up to a pixel, such as Appendix C (Fig. C.1) is about.",
+        robustness,
         "training",
     ),
     FigureSpec(

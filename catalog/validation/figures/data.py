@@ -15,12 +15,20 @@ from catalog.releases import load_release
 from catalog.validation.checks import Checks, paper_dispersions
 from catalog.validation.comparisons import query_parameters
 from catalog.validation.results import Result
-from catalog.validation.stars import Stars, fetch_map, fetch_stars
+from catalog.validation.stars import Stars, fetch_map, fetch_out_of_fold, fetch_stars
 
 __all__ = ["PERPLEXITY", "FigureData", "fetch_figure_data"]
 
 PERPLEXITY = 50
 """Of the map that is shown, as in Fig. 17."""
+
+# Parts of FigureData.sensitivity, and their queries.
+_SENSITIVITY = {
+    "regions": "sensitivity_regions",
+    "gradients": "sensitivity",
+    "peaks": "sensitivity_peaks",
+    "correlations": "xp_correlation",
+}
 
 
 @dataclass(frozen=True)
@@ -35,8 +43,20 @@ class FigureData:
     """Training dispersions that the paper states, by label."""
     likeness: Mapping[str, np.ndarray] = field(default_factory=dict)
     """One t-SNE map; empty before likeness is known."""
+    kinds: Mapping[int, str] = field(default_factory=dict)
+    """Kind of each star of a synthetic sky by source_id."""
+    thresholds: Sequence[Mapping[str, Any]] = ()
+    """Effect of the threshold of likeness; rows of ``sql/validation/likeness_threshold.sql``."""
+    likeness_quantile: float | None = None
+    """Quantile that the run's threshold is."""
     members: Sequence[Mapping[str, Any]] = ()
     """Training histories of the ensemble."""
+    responses: Sequence[Mapping[str, Any]] = ()
+    """Rows of the study of robustness; none before it is made."""
+    sensitivity: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of the study of sensitivity: its regions, gradients, peaks and correlations; none before it is made."""
+    out_of_fold: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Residuals of training stars by the members that have not seen them; see ``sql/validation/out_of_fold.sql``."""
     spectra: Mapping[int, np.ndarray] = field(default_factory=dict)
     """Fluxes of the example stars by source_id."""
     examples: Sequence[tuple[str, int]] = ()
@@ -63,6 +83,16 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
     query = load("validation/training_history")
     with connection.cursor(row_factory=dict_row) as cursor:
         members = cursor.execute(query.statement, {"run_id": run.run_id}).fetchall()
+        responses = cursor.execute(load("validation/robustness").statement, {"run_id": run.run_id}).fetchall()
+        sensitivity = {
+            part: cursor.execute(load(f"validation/{name}").statement, {"run_id": run.run_id}).fetchall()
+            for part, name in _SENSITIVITY.items()
+        }
+        parameters = query_parameters(run, checks)
+        thresholds, kinds = (
+            cursor.execute(query.statement, {key: parameters[key] for key in query.parameters}).fetchall()
+            for query in (load("validation/likeness_threshold"), load("validation/kinds"))
+        )
     for member in members:
         if isinstance(member["history"], str):
             member["history"] = json.loads(member["history"])
@@ -72,7 +102,13 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
         wavelength=load_release(run.profile.release).rvs.wavelength,
         paper=paper_dispersions(),
         likeness=fetch_map(connection, run.run_id, PERPLEXITY),
+        kinds={row["source_id"]: row["kind"] for row in kinds} if run.profile.mock is not None else {},
+        thresholds=thresholds,
+        likeness_quantile=run.profile.likeness.quantile,
         members=members,
+        responses=responses,
+        sensitivity=sensitivity,
+        out_of_fold=fetch_out_of_fold(connection, run.run_id),
         spectra=_spectra(connection, run, [int(stars["source_id"][row]) for _, row in examples]),
         examples=examples,
     )

@@ -1,11 +1,16 @@
 """Example spectra (Figs. 2 and 18) and training histories (Sect. 3.2)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from catalog.errors import SampleError
 from catalog.validation.figures import style
 from catalog.validation.figures.data import FigureData
+from catalog.validation.figures.panels import annotate
 
 __all__ = ["spectra", "training"]
 
@@ -52,35 +57,49 @@ def training(data: FigureData) -> Figure:
     members = [member for member in data.members if member["history"] and member["history"].get("val_loss")]
     if not members:
         raise SampleError("the ensemble has no training history")
-    made = style.figure(style.WIDTH, 3.4)
+    made = style.figure(style.WIDTH, 3.8)
     loss, rate = made.subplots(1, 2, width_ratios=(2.0, 1.0))
     colours = (style.BLUE, style.ORANGE, style.GREEN, style.RED, style.PURPLE, style.SKY, style.INK)
     splits = sorted({member["split"] for member in members})
     for member in members:
-        history = member["history"]
-        colour = colours[splits.index(member["split"]) % len(colours)]
-        epochs = np.arange(1, len(history["val_loss"]) + 1)
-        loss.plot(epochs, history["val_loss"], color=colour, lw=1.2, alpha=0.85)
-        if history.get("loss"):
-            loss.plot(
-                np.arange(1, len(history["loss"]) + 1), history["loss"], color=colour, lw=0.8, alpha=0.45, ls="--"
-            )
-        best = int(np.nanargmin(history["val_loss"]))
-        loss.plot(epochs[best], history["val_loss"][best], "o", ms=4.5, color=colour, mec="white", mew=0.7, zorder=5)
-        if history.get("learning_rate"):
-            rate.plot(
-                np.arange(1, len(history["learning_rate"]) + 1),
-                history["learning_rate"],
-                color=colour,
-                lw=1.2,
-                drawstyle="steps-post",
-            )
+        history, kept = member["history"], member.get("kept", True)
+        colour = colours[splits.index(member["split"]) % len(colours)] if kept else style.GREY
+        _epochs(loss, history["val_loss"], color=colour, lw=1.2, alpha=0.85)
+        _epochs(loss, history.get("loss", ()), color=colour, lw=0.8, alpha=0.45, ls="--")
+        _epochs(rate, history.get("learning_rate", ()), color=colour, lw=1.2, drawstyle="steps-post")
+        best = min(member["best_epoch"], len(history["val_loss"]))
+        loss.plot(
+            best,
+            history["val_loss"][best - 1],
+            "o" if kept else "X",
+            ms=4.5 if kept else 6.5,
+            color=colour if kept else style.INK,
+            mec="white",
+            mew=0.7,
+            zorder=5,
+        )
     for axes, title in ((loss, "loss (solid: validation, dashed: training)"), (rate, "learning rate")):
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.set_title(title)
     for i, split in enumerate(splits[: len(colours)]):
-        loss.plot([], [], color=colours[i], lw=2, label=f"split {split}")
-    loss.plot([], [], "o", ms=4.5, color=style.GREY, label="lowest validation loss")
+        loss.plot([], [], color=colours[i], lw=2, label=f"split {split + 1}")
+    loss.plot([], [], "o", ms=4.5, color=style.GREY, label="weights that were kept")
+    dropped = sum(not member.get("kept", True) for member in members)
+    if dropped:
+        loss.plot([], [], "X", ms=6.5, color=style.INK, label=f"dropped by rule: {dropped} of {len(members)}")
     loss.legend(ncols=2)
+    again = [f"{member['member'] + 1} ({member['attempt']})" for member in members if member.get("attempt")]
+    if again:
+        annotate(
+            rate,
+            f"members trained again after diverging\n(seeds that diverged): {', '.join(again)}",
+            corner="lower left",
+        )
     return made
+
+
+def _epochs(axes: Axes, values: Sequence[float], **look: Any) -> None:
+    """Draw one value an epoch, counted from 1."""
+    if len(values):
+        axes.plot(np.arange(1, len(values) + 1), values, **look)

@@ -1,17 +1,16 @@
-"""Figures of asteroseismology, clusters and t-SNE (Figs. 17, 21 and 23)."""
+"""Figures of asteroseismology and clusters (Figs. 21 and 23)."""
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from catalog.errors import SampleError
 from catalog.validation.figures import style
-from catalog.validation.figures.data import PERPLEXITY, FigureData
+from catalog.validation.figures.data import FigureData
 from catalog.validation.figures.panels import annotate, crowd, histogram_foot, moments_text
 from catalog.validation.moments import moments
 from catalog.validation.results import format_value
 
-__all__ = ["clusters", "likeness", "seismic"]
+__all__ = ["clusters", "seismic"]
 
 _RANGES = ((-np.inf, 2.3, style.ORANGE), (2.3, 2.6, style.GREEN), (2.6, np.inf, style.RED))
 
@@ -91,42 +90,3 @@ def clusters(data: FigureData, most: int = 24) -> Figure:
     found = moments(cnn - galah)
     annotate(ones, moments_text("feh", found).replace("N", "clusters"), size=7.5)
     return made
-
-
-def likeness(data: FigureData) -> Figure:
-    """t-SNE map of the RVS spectra: all, training and observed, training-like and unlike."""
-    found = data.likeness
-    if not found or found["x"].size == 0:
-        raise SampleError(f"there is no t-SNE map of perplexity {PERPLEXITY}")
-    x, y, training, alike = (found[name] for name in ("x", "y", "training", "alike"))
-    made = style.figure(style.WIDTH + 1.5, 3.6)
-    panels = made.subplots(1, 4, sharex=True, sharey=True)
-    margin = 0.05 * np.ptp(np.concatenate([x, y]))
-    for axes in panels:
-        axes.set_xlim(x.min() - margin, x.max() + margin)
-        axes.set_ylim(y.min() - margin, y.max() + margin)
-        axes.set_xlabel("t-SNE x")
-        axes.minorticks_off()
-    panels[0].set_ylabel("t-SNE y")
-    crowd(panels[0], x, y, colour=style.INK, bins=180)
-    panels[0].set_title(f"all spectra ({x.size:,})")
-    observed = ~training
-    _ground(panels[1], x[observed], y[observed], style.ORANGE)
-    _ground(panels[1], x[training], y[training], style.GREEN)
-    panels[1].set_title("training and observed")
-    annotate(panels[1], f"training {int(training.sum()):,}", colour=style.GREEN)
-    annotate(panels[1], f"observed {int(observed.sum()):,}", colour=style.ORANGE, corner="lower left")
-    for axes, mask, colour, cmap, title in (
-        (panels[2], observed & alike, style.BLUE, style.blues(), "observed, training-like"),
-        (panels[3], observed & ~alike, style.RED, style.reds(), "observed, training-unlike"),
-    ):
-        _ground(axes, x, y, "#dfe3e8")
-        crowd(axes, x[mask], y[mask], colour=colour, cmap=cmap, bins=180)
-        axes.set_title(title)
-        annotate(axes, f"{int(mask.sum()):,} ({mask.sum() / max(observed.sum(), 1):.1%})")
-    return made
-
-
-def _ground(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str) -> None:
-    size = float(np.clip(9000 / max(x.size, 1), 0.6, 6.0))
-    axes.scatter(x, y, s=size, c=colour, linewidths=0, alpha=0.7, rasterized=True)

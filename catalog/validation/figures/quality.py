@@ -12,7 +12,7 @@ from catalog.validation.figures.panels import annotate, crowd
 from catalog.validation.moments import running
 from catalog.validation.results import format_value
 
-__all__ = ["flags", "precision", "pulls", "uncertainties"]
+__all__ = ["flags", "precision", "uncertainties"]
 
 _FOUR = ("teff", "logg", "mh", "alpham")
 
@@ -42,16 +42,28 @@ def uncertainties(data: FigureData) -> Figure:
             added = np.sqrt(np.clip(sigma.astype(np.float64) ** 2 - e.astype(np.float64) ** 2, 0, None))
             centres, _, middle, _ = running(x, added, n_bins=int(np.clip(x.size // 40, 3, 40)), fewest=5)
             axes.plot(centres, middle, color=style.GREEN, lw=2)
+            calibrated = stars[f"sigma_{label.name}_oof"][chosen][good]
+            told = np.isfinite(calibrated)
+            centres, _, middle, _ = running(
+                x[told], calibrated[told], n_bins=int(np.clip(told.sum() // 40, 3, 40)), fewest=5
+            )
+            axes.plot(centres, middle, color=style.INK, lw=1.6, ls=(0, (4, 2)))
             if x.size:
-                medians = [format_value(label.name, float(np.median(values))) for values in (e, sigma)]
-                annotate(axes, f"median e {medians[0]}\nσ {medians[1]}", corner="upper right", size=7.5)
+                shown = (("median e", e), ("σ", sigma), ("calibrated", calibrated[told]))
+                lines = [
+                    f"{words} {format_value(label.name, float(np.median(values)))}"
+                    for words, values in shown
+                    if values.size
+                ]
+                annotate(axes, "\n".join(lines), corner="upper right", size=7.5)
             axes.set_xlabel(style.axis_title(label.name))
             axes.xaxis.set_major_locator(style.some_ticks(5))
         row[0].set_title(f"{title} (N = {int(chosen.sum()):,})")
         row[0].set_ylabel("uncertainty")
     entries = ((style.RED, "model-to-model e"), (style.GREEN, "running dispersion"), (style.BLUE, "overall σ"))
     handles = [Line2D([], [], color=colour, lw=4, label=text) for colour, text in entries]
-    made.legend(handles=handles, loc="outside upper right", ncols=3)
+    handles.append(Line2D([], [], color=style.INK, lw=1.6, ls=(0, (4, 2)), label="calibrated σ, median"))
+    made.legend(handles=handles, loc="outside upper right", ncols=4)
     return made
 
 
@@ -92,39 +104,6 @@ def precision(data: FigureData) -> Figure:
         axes.set_xlabel("S/N of the RVS spectrum")
     handles, texts = panels[0, 0].get_legend_handles_labels()
     made.legend(handles, texts, loc="outside upper center", ncols=5)
-    return made
-
-
-def pulls(data: FigureData) -> Figure:
-    """Residuals CNN − APOGEE in units of sigma beside the Gaussian they should follow."""
-    stars = data.stars
-    made = style.figure(style.WIDTH + 1.5, 2.9)
-    panels = made.subplots(1, 5, sharey=True)
-    grid = np.linspace(-5, 5, 201)
-    drawn = False
-    for axes, label in zip(panels, LABELS, strict=True):
-        axes.fill_between(grid, np.exp(-0.5 * grid**2) / np.sqrt(2 * np.pi), color=style.GREY, alpha=0.3, lw=0)
-        lines = []
-        for mask, colour, title in (
-            (stars.training, style.BLUE, "training"),
-            (stars.observed, style.GREEN, "observed"),
-        ):
-            z = (stars[label.name] - stars[f"{label.name}_apogee"])[mask] / stars[f"sigma_{label.name}"][mask]
-            z = z[np.isfinite(z)]
-            if z.size < 10:
-                continue
-            drawn = True
-            counts, edges = np.histogram(z, bins=int(np.clip(z.size / 12, 12, 50)), range=(-5, 5))
-            axes.stairs(counts / z.size / np.diff(edges), edges, color=colour, lw=1.5)
-            lines.append(f"{title}: {np.mean(np.abs(z) <= 1):.0%} in 1σ\n{np.mean(np.abs(z) <= 2):.0%} in 2σ")
-        axes.set_ylim(0, 0.75)
-        axes.set_title(label.tex)
-        axes.set_xlabel(r"(CNN − APOGEE) / $\sigma$")
-        for y, colour, text in zip((0.96, 0.83), (style.BLUE, style.GREEN), lines, strict=False):
-            axes.text(0.04, y, text, color=colour, transform=axes.transAxes, fontsize=7.5, va="top")
-    panels[0].set_ylabel("density")
-    if not drawn:
-        raise SampleError("fewer than 10 stars have APOGEE labels")
     return made
 
 

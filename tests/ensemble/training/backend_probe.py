@@ -12,6 +12,7 @@ import numpy as np
 
 from catalog.ensemble.backend import backend_versions, quiet, start_keras
 from catalog.ensemble.prediction.loading import predict_scaled
+from catalog.ensemble.studies.gradients import jacobian
 from catalog.ensemble.training import session
 from catalog.ensemble.training.arrays import TrainingArrays
 from catalog.ensemble.training.checkpoints import CheckpointKeeper
@@ -59,6 +60,7 @@ def probe(folder: Path) -> dict[str, np.ndarray]:
     return {
         "backend": np.array(backend_versions()["backend"]),
         "untrained": predict_scaled(fresh, arrays.inputs(slice(None))),
+        **{f"gradient_{i}": part for i, part in enumerate(jacobian(fresh)(arrays.inputs(slice(0, 6))))},
         "trained": predict_scaled(straight.network, arrays.inputs(slice(None))),
         "val_loss": np.array(straight.history["val_loss"]),
         "resumed": np.array(resumed.history["val_loss"]),

@@ -17,7 +17,7 @@ from catalog.ensemble.training.divergence import DivergedError
 from catalog.ensemble.training.member import TrainedMember, TrainingArrays, weights_sha256
 from catalog.ensemble.training.outcome import Failure, MemberOutcome
 from catalog.ensemble.training.splits import MemberPlan, member_seed
-from catalog.ensemble.training.task import ATTEMPTS, Task, member_files, train_and_save, train_by_number
+from catalog.ensemble.training.task import ATTEMPTS, Task, member_files, train_and_save
 from catalog.errors import RvscatError
 from catalog.profiles.model import TrainingSettings
 from tests.ensemble.conftest import SMALL, untrained
@@ -147,14 +147,6 @@ def test_saved_network_predicts_what_the_trained_one_did(task: Task) -> None:
     loaded = keras.saving.load_model(network_file, compile=False, safe_mode=True)
     assert weights_sha256(loaded.get_weights()) == outcome.weights_sha256
     np.testing.assert_array_equal(predict_scaled(loaded, task.arrays.inputs(slice(None))), np.load(prediction_file))
-
-
-def test_a_path_and_numbers_are_enough(task: Task) -> None:
-    told = train_by_number(str(task.folder), 3, 1, 1)
-    outcome = MemberOutcome.model_validate(told)
-    assert outcome.seed == member_seed(FEW, PLAN)
-    assert outcome.constant_mse is not None
-    assert all(file.is_file() for file in member_files(task.members, 3))
 
 
 @contextmanager

@@ -1,0 +1,21 @@
+"""Searches with the small network until it is killed: home and space as arguments, the run is the latest one."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import psycopg
+
+from catalog.database.ledger import find_run
+from catalog.ensemble.search import SearchOptions, load_space, search, searching
+from catalog.settings import Settings
+from tests.ensemble.search.conftest import Heard
+
+if __name__ == "__main__":
+    home, space, url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    # A checkpoint after each epoch.
+    searching.TrialTrainer = partial(searching.TrialTrainer, checkpoint_seconds=0.0)  # type: ignore[assignment, misc]
+    heard = Heard()
+    with psycopg.connect(url) as connection:
+        options = SearchOptions("random", 2, 15, 3, load_space(space))
+        search(connection, find_run(connection), Settings(home=home, database_url=url), options, heard)

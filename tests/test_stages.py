@@ -1,0 +1,95 @@
+"""Stages that stand aside: nothing after them asks for them, and they are done again under other settings."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from catalog import stages
+from catalog.database import ledger
+from catalog.database.ledger import Run, StageResult
+from catalog.errors import SampleError
+from catalog.settings import Settings
+
+
+class Work:
+    """Stands in for every stage; remembers which were done."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def target(self, name: str) -> Callable[..., StageResult]:
+        def work(*_: Any) -> StageResult:
+            self.done.append(name)
+            return StageResult({"name": name})
+
+        return work
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    work = Work()
+    names = {stage.target: stage.name for stage in stages.STAGES}
+    monkeypatch.setattr(stages, "resolve_name", lambda target: work.target(names[target]))
+    return work
+
+
+@pytest.fixture
+def do(connection: psycopg.Connection, settings: Settings, work: Work) -> Callable[..., list[str]]:
+    def do(run: Run, *names: str) -> list[str]:
+        work.done.clear()
+        for name in names or [stage.name for stage in stages.plan(run.profile)]:
+            same, _ = stages.run_stage(connection, run, name, settings)
+            assert same == run
+        # Survey stages look by themselves whether there is anything to do.
+        return [name for name in work.done if name not in ("mock", "ingest")]
+
+    return do
+
+
+def other_studies(run: Run) -> Run:
+    studies = run.profile.studies.model_copy(update={"names": ("sensitivity",)})
+    return replace(run, profile=run.profile.model_copy(update={"studies": studies}))
+
+
+def keys(connection: psycopg.Connection, run: Run) -> dict[str, str | None]:
+    return {stage.name: ledger.stage_key(connection, run, stage.name) for stage in stages.STAGES}
+
+
+def test_the_study_comes_between_prediction_and_flag(run: Run, do: Callable[..., list[str]]) -> None:
+    assert do(run) == ["sample", "train", "predict", "study", "flag", "validate", "publish"]
+    assert do(run) == []
+
+
+def test_nothing_asks_for_the_study(connection: psycopg.Connection, run: Run, do: Callable[..., list[str]]) -> None:
+    everything_else = [stage.name for stage in stages.plan(run.profile) if stage.name != "study"]
+    do(run, *everything_else)
+    before = keys(connection, run)
+    assert before.pop("study") is None
+    assert None not in before.values()
+    # Made later, it is shown by the report, whose key and all after it stay.
+    assert do(run) == ["study", "validate"]
+    after = keys(connection, run)
+    assert after.pop("study") is not None
+    assert after == before
+    assert do(run) == []
+
+
+def test_other_settings_have_it_done_again_and_nothing_else(
+    connection: psycopg.Connection, run: Run, do: Callable[..., list[str]]
+) -> None:
+    do(run)
+    before = keys(connection, run)
+    assert other_studies(run).profile.key == run.profile.key
+    assert do(other_studies(run)) == ["study", "validate"]
+    after = keys(connection, run)
+    assert {name for name in after if after[name] != before[name]} == {"study"}
+    assert do(other_studies(run)) == []
+
+
+def test_it_needs_labels(run: Run, do: Callable[..., list[str]]) -> None:
+    do(run, "mock", "ingest", "sample", "train")
+    with pytest.raises(SampleError, match="needs stage 'predict'"):
+        do(run, "study")
