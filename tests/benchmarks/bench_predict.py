@@ -126,7 +126,14 @@ def make_ensemble(connection: psycopg.Connection, run: Run, settings: Settings, 
             uncertainty={"fits": {fit.label: fit.model_dump(mode="json") for fit in fits}}, notes=(), versions={},
             wall_s=0.0,
         )  # fmt: skip
-        write_artefact(folder, manifest, scalers, Path(place), {"source_id": np.arange(500)})
+        predictions = labels + rng.normal(0.0, 0.1, (members, *labels.shape))
+        training = {
+            "source_id": np.arange(500),
+            "labels": labels,
+            "validation": np.arange(500)[None] % 4 == 0,
+            "predictions": predictions.astype(np.float32),
+        }
+        write_artefact(folder, manifest, scalers, Path(place), training)
     register_ensemble(connection, run, folder, manifest, {})
     connection.commit()
     return folder
