@@ -68,6 +68,7 @@ def check_archive(file: Path) -> int:
             if (damaged := archive.testzip()) is not None:
                 raise FormatError(f"{file}: the checksum of its member {damaged!r} is wrong.", "Download it again.")
             return len(archive.infolist())
+    # Damaged headers look like encryption (RuntimeError) or unknown compression (NotImplementedError).
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise FormatError(f"{file} is a truncated or damaged archive: {error}.", "Download it again.") from error
 

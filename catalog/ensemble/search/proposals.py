@@ -147,6 +147,7 @@ def search_trials(tuner: Any, oracle: Any, folder: str, epochs: int, run: Run) -
     run : callable
     """
 
+    # keras_tuner is imported when it is needed, and publishes no types.
     class SessionTuner(tuner.Tuner):  # type: ignore[misc, name-defined, unused-ignore]
         """Trains by `run`, which uses the training session of the ensemble, and keeps no state."""
 

@@ -21,12 +21,11 @@ from catalog.ensemble.search.results import SearchResult, write_tables
 from catalog.ensemble.search.space import Axis, SearchSpace, apply_values, load_space
 from catalog.ensemble.search.state import BASE, Method, SearchFolder, SearchRecord, TrialRecord
 from catalog.ensemble.search.trial import SPLIT, TrialTrainer
-from catalog.ensemble.space import require_space, told_of_full_disk
-from catalog.ensemble.training.arrays import TrainingArrays
-from catalog.ensemble.training.building import fit_scalers, training_arrays
-from catalog.ensemble.training.splits import MemberPlan, member_seed, validation_masks
+from catalog.ensemble.space import told_of_full_disk
+from catalog.ensemble.training.sample import read_sample
+from catalog.ensemble.training.splits import MemberPlan, member_seed
 from catalog.errors import ArtefactError, ConfigurationError, SampleError
-from catalog.features import FEATURES_VERSION, FeatureReport, load_training_set, training_digest
+from catalog.features import FEATURES_VERSION, training_digest
 from catalog.profiles.model import NetworkSettings, TrainingSettings
 from catalog.progress import Listener
 from catalog.releases import load_release
@@ -130,7 +129,8 @@ def search(
                     return SearchResult(folder.path, record, folder.trials(), axes)
             progress(0, 1, "reading the training sample")
             stack.enter_context(_emptied(folder.sample))
-            arrays, notes = _read_sample(connection, run, folder)
+            read = read_sample(connection, run, folder.sample, 4 * _CHECKPOINT_BYTES, "The search")
+            arrays, notes = read.arrays, read.notes
         if record is None:
             record = SearchRecord(
                 key=key,
@@ -299,23 +299,6 @@ def _keys(connection: Connection, run: Run, options: SearchOptions, epochs: int,
         [options.method, epochs, seed],
     )
     return sample, key
-
-
-def _read_sample(connection: Connection, run: Run, folder: SearchFolder) -> tuple[TrainingArrays, list[str]]:
-    """Read the training sample as `rvscat train` does; the spectra lie in a file of the folder."""
-    row = connection.execute(
-        "SELECT count(*) FROM production.sample_star WHERE run_id = %s AND role = 'training'", (run.run_id,)
-    ).fetchone()
-    assert row is not None
-    release, profile, report = load_release(run.profile.release), run.profile, FeatureReport()
-    require_space(folder.path, 4 * release.rvs.n_pixels * row[0] + 4 * _CHECKPOINT_BYTES, "The search")
-    training = load_training_set(connection, run, folder.sample, report)
-    connection.commit()
-    masks = validation_masks(training.source_id, profile.training)[: SPLIT + 1]
-    scalers = fit_scalers(training, release.xp.bp_coefficients, profile.network)
-    arrays = training_arrays(training, scalers, masks)
-    arrays.require_finite(training.source_id)
-    return arrays, report.notes()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def ensemble_averages(
             changes = label_changes(runtime.network, stars)
             arrays = {f"gradient/{name}": values for name, values in found.items()}
             arrays |= {f"change/{name}": values for name, values in changes.items()}
-            write_whole(files[i], lambda path, arrays=arrays: np.savez(path, **arrays))  # type: ignore[misc]
+            write_whole(files[i], partial(_save, arrays))
     combined = {name: _combined(files, name) for name in (f"gradient/{name}" for name in stars.inputs)}
     within = stars.inside[:, stars.rows].astype(np.float64)
     influence = {}
@@ -95,6 +96,10 @@ def _combined(files: list[Path], name: str) -> tuple[np.ndarray, np.ndarray]:
         with np.load(file, allow_pickle=False) as arrays:
             values.append(arrays[name])
     return combine(np.array(values))
+
+
+def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def _tell(progress: Progress, member: int, n_members: int, n_batches: int) -> Callable[[int], None]:

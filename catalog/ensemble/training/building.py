@@ -15,12 +15,12 @@ from catalog.ensemble.calibration import calibrate_out_of_fold
 from catalog.ensemble.metrics import out_of_fold, residual_metrics
 from catalog.ensemble.prediction.loading import combine
 from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, write_artefact
-from catalog.ensemble.space import require_space, told_of_full_disk
-from catalog.ensemble.training.arrays import TrainingArrays
+from catalog.ensemble.space import told_of_full_disk
 from catalog.ensemble.training.gathering import adopt_members, finished_member
 from catalog.ensemble.training.outcome import MemberOutcome, Verdict, choose_members
 from catalog.ensemble.training.pool import Trainer, train_members
-from catalog.ensemble.training.splits import MemberPlan, plan_members, validation_masks
+from catalog.ensemble.training.sample import read_sample
+from catalog.ensemble.training.splits import MemberPlan, plan_members
 from catalog.ensemble.training.task import Task, member_files
 from catalog.ensemble.training.watch import TrainingWatch
 from catalog.ensemble.training.work import discard_work, remove_abandoned, remove_partial, work_folder
@@ -28,72 +28,19 @@ from catalog.ensemble.uncertainty import fit_dispersions, overall_sigma
 from catalog.errors import TrainingError
 from catalog.features import (
     FEATURES_VERSION,
-    FeatureReport,
-    MinMaxScaler,
     Scalers,
     TrainingSet,
-    load_training_set,
-    scalar_columns,
-    xp_names,
 )
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
-from catalog.profiles.model import NetworkSettings
 from catalog.progress import Progress
 from catalog.releases import load_release
 
-__all__ = ["build_ensemble", "fit_scalers", "training_arrays"]
+__all__ = ["build_ensemble"]
 
 # On disk, with the paper's network: a member with its copy in the ensemble, and a checkpoint with its successor.
 _MEMBER_BYTES = 7_000_000
 _CHECKPOINT_BYTES = 24_000_000
-
-
-def fit_scalers(training: TrainingSet, n_bp: int, network: NetworkSettings) -> Scalers:
-    """Take the limits of the training sample's scalars, XP coefficients and labels.
-
-    Parameters
-    ----------
-    training : TrainingSet
-    n_bp : int
-        How many of the XP coefficients are BP's.
-    network : NetworkSettings
-        Says which inputs there are; the others have no limits.
-
-    Returns
-    -------
-    Scalers
-    """
-    xp = xp_names(n_bp, training.xp.shape[1] - n_bp) if "xp" in network.inputs else ()
-    scalars = network.scalars if "scalars" in network.inputs else ()
-    return Scalers(
-        MinMaxScaler.fit(training.scalars[:, scalar_columns(scalars)], scalars),
-        MinMaxScaler.fit(training.xp[:, : len(xp)], xp),
-        MinMaxScaler.fit(training.labels, tuple(label.name for label in LABELS)),
-    )
-
-
-def training_arrays(training: TrainingSet, scalers: Scalers, masks: np.ndarray) -> TrainingArrays:
-    """Return what networks are trained on.
-
-    Parameters
-    ----------
-    training : TrainingSet
-    scalers : Scalers
-    masks : numpy.ndarray of bool
-        Validation masks, shape (splits, n).
-
-    Returns
-    -------
-    TrainingArrays
-    """
-    return TrainingArrays(
-        training.flux,
-        scalers.scalars.transform(training.scalars[:, scalar_columns(scalers.scalars.names)]).astype(np.float32),
-        scalers.xp.transform(training.xp if scalers.xp.names else training.xp[:, :0]).astype(np.float32),
-        scalers.labels.transform(training.labels).astype(np.float32),
-        masks,
-    )
 
 
 def build_ensemble(
@@ -148,11 +95,9 @@ def build_ensemble(
     with work_folder(folder.parent, training_key) as work, told_of_full_disk(folder.parent, "the ensemble"):
         progress(0, 1, "reading the training sample")
         room = len(plans) * _MEMBER_BYTES + workers * _CHECKPOINT_BYTES
-        training, masks, read_notes = _read_sample(connection, run, work, room)
-        scalers = fit_scalers(training, release.xp.bp_coefficients, profile.network)
-        arrays = training_arrays(training, scalers, masks)
-        arrays.require_finite(training.source_id)
-        task = Task(work, arrays, profile.network, profile.training, training_key)
+        sample = read_sample(connection, run, work, room, "The training")
+        training, masks, scalers = sample.training, sample.arrays.validation, sample.scalers
+        task = Task(work, sample.arrays, profile.network, profile.training, training_key)
         task.save()
         adopt_members(task.members, networks, scalers)
         outcomes, watch = _train(task, plans, workers, progress, trainer or train_members)
@@ -190,21 +135,7 @@ def build_ensemble(
             remove_partial(folder)
             raise
         discard_work(folder.parent, training_key)
-    return manifest, notes + read_notes + watch.notes
-
-
-def _read_sample(connection: Connection, run: Run, work: Path, room: int) -> tuple[TrainingSet, np.ndarray, list[str]]:
-    """Read the training sample, once the disk is known to hold it and `room` bytes more."""
-    row = connection.execute(
-        "SELECT count(*) FROM production.sample_star WHERE run_id = %s AND role = 'training'", (run.run_id,)
-    ).fetchone()
-    assert row is not None
-    spectra = 4 * load_release(run.profile.release).rvs.n_pixels * row[0]
-    require_space(work, spectra + room, "The training")
-    report = FeatureReport()
-    training = load_training_set(connection, run, work, report)
-    connection.commit()
-    return training, validation_masks(training.source_id, run.profile.training), report.notes()
+    return manifest, notes + sample.notes + watch.notes
 
 
 def _train(
