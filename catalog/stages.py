@@ -35,6 +35,9 @@ class Stage:
     aside: str | None = None
     """For a stage on whose results no label depends, so that the stages after it do not ask for it: the part of the
     profile that decides on its work. Under other settings it is done again, and the report with it."""
+    outdated: str | None = None
+    """``module:function`` that tells, of connection, run and settings, whether the stage was done with settings that are
+    not in the profile and have changed: it is done again then, and what comes after it stays."""
 
 
 STAGES: tuple[Stage, ...] = (
@@ -45,7 +48,13 @@ STAGES: tuple[Stage, ...] = (
     Stage("predict", "Labels and uncertainties", "catalog.ensemble.stage:predict_labels", 30),
     Stage("study", "Sensitivity and robustness", "catalog.ensemble.studies.stage:study_ensemble", 20, aside="studies"),
     Stage("flag", "Boundary flag", "catalog.boundary.stage:flag_boundary", 60),
-    Stage("validate", "Validation", "catalog.validation.stage:validate_catalogue", 30),
+    Stage(
+        "validate",
+        "Validation",
+        "catalog.validation.stage:validate_catalogue",
+        30,
+        outdated="catalog.validation.stage:thresholds_changed",
+    ),
     Stage("publish", "Publication", "catalog.publish.stage:publish_catalogue", 10),
 )
 
@@ -120,6 +129,8 @@ def _run_stage(
             successor = ledger.supersede(connection, run)
             return _run_stage(connection, successor, stage, settings, listener)
     before = _key_before(connection, run, stage)
+    if stage.outdated is not None and resolve_name(stage.outdated)(connection, run, settings):
+        _forget(connection, run, name)
     if stage.aside is None:
         return run, ledger.perform(connection, run, name, ledger.fingerprint(name, before), work)
     return run, _perform_aside(connection, run, stage, before, work)

@@ -19,6 +19,8 @@ class Work:
 
     def __init__(self) -> None:
         self.done: list[str] = []
+        self.outdated = False
+        """Whether stages that ask are told that their settings have changed."""
 
     def target(self, name: str) -> Callable[..., StageResult]:
         def work(*_: Any) -> StageResult:
@@ -32,7 +34,12 @@ class Work:
 def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     work = Work()
     names = {stage.target: stage.name for stage in stages.STAGES}
-    monkeypatch.setattr(stages, "resolve_name", lambda target: work.target(names[target]))
+    asked = {stage.outdated for stage in stages.STAGES if stage.outdated}
+
+    def resolve(target: str) -> Callable[..., Any]:
+        return (lambda *_: work.outdated) if target in asked else work.target(names[target])
+
+    monkeypatch.setattr(stages, "resolve_name", resolve)
     return work
 
 
@@ -87,6 +94,18 @@ def test_other_settings_have_it_done_again_and_nothing_else(
     after = keys(connection, run)
     assert {name for name in after if after[name] != before[name]} == {"study"}
     assert do(other_studies(run)) == []
+
+
+def test_other_thresholds_have_the_validation_done_again_and_nothing_else(
+    connection: psycopg.Connection, run: Run, do: Callable[..., list[str]], work: Work
+) -> None:
+    do(run)
+    before = keys(connection, run)
+    work.outdated = True
+    assert do(run) == ["validate"]
+    assert keys(connection, run) == before
+    work.outdated = False
+    assert do(run) == []
 
 
 def test_it_needs_labels(run: Run, do: Callable[..., list[str]]) -> None:

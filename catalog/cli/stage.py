@@ -1,5 +1,6 @@
 """Commands that do one stage of a run: each thin, all alike."""
 
+from dataclasses import replace
 from inspect import cleandoc
 from typing import TYPE_CHECKING
 
@@ -7,13 +8,24 @@ import click
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from catalog.database.ledger import StageResult
+    from catalog.profiles import Profile
 
-__all__ = ["flag", "mock", "perform", "predict", "stage_command", "study", "train", "validate"]
+__all__ = ["flag", "mock", "perform", "predict", "stage_command", "study", "train"]
 
 
-def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageResult":
-    """Do stage `name` of the run of a profile, of run `run_id`, or of the latest run."""
+def perform(
+    name: str,
+    profile_name: str | None,
+    run_id: int | None,
+    change: "Callable[[Profile], Profile] | None" = None,
+) -> "StageResult":
+    """Do stage `name` of the run of a profile, of run `run_id`, or of the latest run.
+
+    `change` may change settings for this once; those that the run is found by must stay.
+    """
     from catalog import stages
     from catalog.cli.display import StageDisplay
     from catalog.database import ledger
@@ -31,6 +43,8 @@ def perform(name: str, profile_name: str | None, run_id: int | None) -> "StageRe
         load_release(profile.release)
     with connect(settings) as connection:
         run = ledger.open_run(connection, profile) if profile is not None else ledger.find_run(connection, run_id)
+        if change is not None:
+            run = replace(run, profile=change(run.profile))
         if warning := load_release(run.profile.release).warning:
             console.print(f"Note: {warning}", style="yellow", soft_wrap=True, markup=False, highlight=False)
         display = StageDisplay(run.profile, [stages.find_stage(name)], console)
@@ -92,10 +106,4 @@ flag = stage_command(
     Eight digits: Teff, log g, [M/H], [alpha/M], [Fe/H], G and parallax within the limits of the training sample, and
     likeness of the spectrum to it (t-SNE). New stars are placed in frozen maps when the profile names them
     (likeness.reference); otherwise maps are fitted to all stars.""",
-)
-validate = stage_command(
-    "validate",
-    """Compare the catalogue with external surveys.
-
-    Each comparison is a query in sql/validation; results, checks and figures go to a report page.""",
 )

@@ -73,9 +73,21 @@ def _runs(runs: list[dict[str, Any]]) -> Table:
             f"{row['started_at'].astimezone():%Y-%m-%d %H:%M}",
             duration(row["wall_s"] or 0),
             thousands(row["n_labels"]),
-            f"v{row['version']}" if row["version"] else "–",
+            _published(row),
         )
     return table
+
+
+def _published(row: dict[str, Any]) -> str:
+    if not row["version"]:
+        return "–"
+    if row["accepted_reason"] is None:
+        return f"v{row['version']}"
+    return (
+        f"v{row['version']}, {row['accepted_failed']} failed"
+        if row["accepted_failed"]
+        else f"v{row['version']}, unvalidated"
+    )
 
 
 def _files(files: list[dict[str, Any]], release: str) -> Table:

@@ -9,12 +9,15 @@ from typing import Any
 
 from psycopg import Connection
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from catalog.cli.words import thousands
 from catalog.database.ledger import Run
 from catalog.database.queries import load
 from catalog.metadata import LABELS
+from catalog.publish.gate import acceptance_note
+from catalog.publish.publications import list_publications
 from catalog.releases import load_release
 from catalog.settings import Settings
 from catalog.validation.checks import paper_dispersions
@@ -56,18 +59,19 @@ def print_summary(console: Console, connection: Connection, run: Run, settings: 
     n, inside, like = (sum(values) for values in zip(*roles.values(), strict=True)) if roles else (0, 0, 0)
     training, observed = (roles.get(role, (0, 0, 0))[0] for role in ("training", "observed"))
     checks: dict[str, int] = dict(connection.execute(load("status/checks").statement, parameters).fetchall())
-    version = connection.execute(
-        "SELECT max(version) FROM production.publication WHERE run_id = %(run_id)s", parameters
-    ).fetchone()
+    published = [each for each in list_publications(connection) if each.run_id == run.run_id]
     lines = Table.grid(padding=(0, 2))
     lines.add_row("Catalogue", f"{thousands(n)} stars: {thousands(training)} training, {thousands(observed)} observed")
     share = f" ({100 * inside / n:.0f} %)" if n else ""
     lines.add_row("flag_boundary", f"00000000 for {thousands(inside)}{share}; {thousands(like)} training-like by t-SNE")
     lines.add_row("Checks", _check_words(checks))
     lines.add_row("Report", str(settings.reports / f"run-{run.run_id}" / "report.html"))
-    if version and version[0] is not None:
-        lines.add_row("Exports", str(settings.exports / f"v{version[0]}"))
-        lines.add_row("Published", f"version {version[0]}: catalogue.rvs_cnn, catalogue.rvs_cnn_extended")
+    if published:
+        latest = published[-1]
+        lines.add_row("Exports", str(settings.exports / f"v{latest.version}"))
+        lines.add_row("Published", f"version {latest.version}: catalogue.rvs_cnn, catalogue.rvs_cnn_extended")
+        if latest.verdict is not None and (note := acceptance_note(latest.verdict)):
+            lines.add_row("", f"[yellow]{escape(note)}[/]")
     console.print(lines, soft_wrap=True, highlight=False)
     console.print()
     console.print("Try next:", highlight=False)

@@ -29,7 +29,7 @@ def astrophysical_parameters(seed: int, block: int, stars: pd.DataFrame) -> dict
     rng = stream(seed, "astrophysical_parameters", block)
     n = len(stars)
     single = np.float32
-    emission = stars["emission"].to_numpy()
+    emission, classified = stars["emission"].to_numpy(), (stars["espels"] != "").to_numpy()
     flame = stars["has_bp"].to_numpy() & (rng.random(n) < 0.7)
     noisy = {name: stars[name].to_numpy() * rng.lognormal(0.0, 0.05, n) for name in ("radius", "luminosity", "mass")}
     halpha = 0.2 - 6.0 * emission + rng.normal(0.0, 0.1, n)
@@ -39,8 +39,8 @@ def astrophysical_parameters(seed: int, block: int, stars: pd.DataFrame) -> dict
         "source_id": stars["source_id"].to_numpy(),
         **classifier(seed, block, stars),
         **{name: stars[name].to_numpy() for name in stars.columns if "_gspphot" in name or "_gspspec" in name},
-        "classlabel_espels": _where_known(emission > 0.0, stars["espels"].to_numpy()),
-        "classlabel_espels_flag": _where_known(emission > 0.0, np.full(n, "0")),
+        "classlabel_espels": _where_known(classified, stars["espels"].to_numpy()),
+        "classlabel_espels_flag": _where_known(classified, np.full(n, "0")),
         "ew_espels_halpha": np.where(stars["has_bp"], halpha, np.nan).astype(single),
         "spectraltype_esphs": stars["esphs"].to_numpy(),
         "flags_esphs": np.array([f"0{i}" for i in rng.integers(0, 3, n)], dtype=object),

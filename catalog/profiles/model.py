@@ -297,6 +297,17 @@ class PublishSettings(_Model):
     """What publication writes."""
 
     exports: tuple[str, ...] = ("fits", "parquet", "votable", "csv")
+    accept_failed: str = ""
+    """Why a catalogue is published even when checks of its validation fail; empty: it is not. Recorded with the
+    publication."""
+
+    @field_validator("accept_failed")
+    @classmethod
+    def _one_line(cls, reason: str) -> str:
+        words = " ".join(reason.split())
+        if not words.isprintable():
+            raise ValueError("the reason goes into the headers of files: printable characters only")
+        return words
 
 
 class Profile(_Model):
@@ -330,7 +341,7 @@ class Profile(_Model):
         """Hash of everything that can change the catalogue."""
         # What only decides how long it takes, or what is told beside it, is left out.
         beside = dict.fromkeys(("description", "expected_seconds", "prediction", "studies"), True)
-        text = self.model_dump_json(exclude={**beside, "training": {"kernels"}})
+        text = self.model_dump_json(exclude={**beside, "training": {"kernels"}, "publish": {"accept_failed"}})
         return hashlib.sha256(text.encode()).hexdigest()
 
 

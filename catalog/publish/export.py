@@ -88,6 +88,7 @@ def export_catalogue(
         publication.sha256,
         publication.published_at.astimezone(UTC).isoformat(timespec="seconds"),
         f"rvscat {__version__}",
+        **({} if publication.verdict is None else {"validation": publication.verdict.words}),
     )
     folder.mkdir(parents=True, exist_ok=True)
     known = _known_files(folder, facts)

@@ -1,13 +1,16 @@
 """Which versions have been published, from which run, and with what content."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from psycopg import Connection, sql
 
 from catalog.errors import NotFoundError
 from catalog.metadata.columns import RVS_CNN_EXTENDED
+from catalog.publish.gate import Verdict
 from catalog.publish.tables import table_name
 
 __all__ = ["Publication", "content_sha256", "find_publication", "list_publications"]
@@ -24,14 +27,27 @@ class Publication:
     """Of the content: see `content_sha256`."""
     current: bool
     published_at: datetime
+    verdict: Verdict | None = None
+    """Of its validation, when it was published; None for versions of before that was asked."""
+    accepted_at: datetime | None = None
+    """When failed checks were accepted."""
 
 
 def list_publications(connection: Connection) -> list[Publication]:
     """Return all publications, oldest first."""
     rows = connection.execute(
-        "SELECT version, run_id, n_rows, sha256, current, published_at FROM production.publication ORDER BY version"
+        "SELECT version, run_id, n_rows, sha256, current, published_at, accepted_at, n_pass, n_warn, n_fail, "
+        "n_not_run, COALESCE(accepted_failures, '[]'), accepted_reason, accepted_by "
+        "FROM production.publication ORDER BY version"
     ).fetchall()
-    return [Publication(*row) for row in rows]
+    return [_publication(row) for row in rows]
+
+
+def _publication(row: Sequence[Any]) -> Publication:
+    version, run_id, n_rows, sha256, current, published_at, accepted_at, *told = row
+    passed, warned, failed, not_run, failures, reason, account = told
+    verdict = None if passed is None else Verdict(passed, warned, failed, not_run, tuple(failures), reason, account)
+    return Publication(version, run_id, n_rows, sha256, current, published_at, verdict, accepted_at)
 
 
 def find_publication(connection: Connection, version: int | None = None) -> Publication:

@@ -11,6 +11,7 @@ from catalog.errors import SampleError
 from catalog.metadata.columns import RVS_CNN
 from catalog.progress import Progress, silent
 from catalog.publish.export import export_catalogue
+from catalog.publish.gate import acceptance_note, judge_run, record_verdict
 from catalog.publish.publications import Publication, content_sha256, find_publication, list_publications
 from catalog.publish.tables import create_tables, fill_tables, switch_views
 from catalog.publish.tap_schema import write_tap_schema
@@ -32,7 +33,7 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
     ----------
     connection : psycopg.Connection
     run : Run
-        With labels and flags.
+        With labels, flags and validation; its profile may say why failed checks are accepted.
     settings : Settings
         ``exports`` is where the files go, in a folder of the version.
     progress : Progress
@@ -46,6 +47,8 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
     ------
     SampleError
         The run has no labels, or stars that cannot be published; nothing is changed then.
+    PublicationError
+        A check of its validation failed, or it was not validated, and nobody has accepted that.
     """
     connection.commit()
     with connection.transaction():
@@ -53,7 +56,11 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
         connection.execute("LOCK TABLE production.publication IN SHARE ROW EXCLUSIVE MODE")
         progress(0, 100, "checking that every star is complete")
         n_labels, notes = _check_complete(connection, run)
+        verdict = judge_run(connection, run, settings)
         publication, new = _publish(connection, run, n_labels, progress)
+        record_verdict(connection, publication.version, verdict)
+    if note := acceptance_note(verdict):
+        notes.append(note)
 
     def report(done: float, total: float, what: str = "") -> None:
         progress(_PUBLISHED + (100 - _PUBLISHED) * done / total, 100, what)
@@ -69,6 +76,7 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
         "new": int(new),
         "columns": len(RVS_CNN.columns),
         "sha256": publication.sha256,
+        "failed_accepted": verdict.n_fail,
         "exports": str(export.folder),
     }
     return StageResult(counts, notes)

@@ -4,6 +4,7 @@ from psycopg import Connection
 
 from catalog.metadata.columns import PUBLISHED_TABLES, TableInfo
 from catalog.metadata.tap_schema import SCHEMAS, TAP_TABLES
+from catalog.publish.reserved import adql_name
 
 __all__ = ["write_tap_schema"]
 
@@ -27,8 +28,8 @@ def write_tap_schema(connection: Connection) -> None:
             ],
         )
         cursor.executemany(
-            "INSERT INTO tap_schema.columns (table_name, column_name, datatype, arraysize, description, unit, ucd, "
-            "indexed, principal, std, column_index) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            'INSERT INTO tap_schema.columns (table_name, column_name, datatype, arraysize, "size", description, unit, '
+            "ucd, indexed, principal, std, column_index) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [row for info in tables for row in _column_rows(info)],
         )
         keys = [(info.qualified_name, key) for info in tables for key in info.keys]
@@ -46,9 +47,10 @@ def _column_rows(info: TableInfo) -> list[tuple[str | int | None, ...]]:
     return [
         (
             info.qualified_name,
-            column.name,
+            adql_name(column.name),
             column.datatype,
             column.arraysize,
+            _size(column.arraysize),
             column.description,
             column.unit,
             column.ucd,
@@ -59,3 +61,9 @@ def _column_rows(info: TableInfo) -> list[tuple[str | int | None, ...]]:
         )
         for index, column in enumerate(info.columns, start=1)
     ]
+
+
+def _size(arraysize: str | None) -> int | None:
+    """Return the number that TAP_SCHEMA 1.0 had in the place of `arraysize`."""
+    length = (arraysize or "").rstrip("*")
+    return int(length) if length.isdigit() else None

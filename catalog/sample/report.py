@@ -12,7 +12,7 @@ from catalog.releases import Release, load_release
 from catalog.sample.matches import Identified, Match, external_matches, identified, origins, survey_matches
 from catalog.sample.parameters import expected_parameter
 
-__all__ = ["DUPLICATE_RULE", "Duplicates", "ReportLine", "SelectionReport", "selection_report"]
+__all__ = ["DUPLICATE_RULE", "Duplicates", "ReportLine", "SelectionReport", "selection_lines", "selection_report"]
 
 DUPLICATE_RULE = "the row with the highest SNR counts; equal ones are told apart by file and row"
 
@@ -96,34 +96,20 @@ def selection_report(connection: Connection, run: Run) -> SelectionReport:
         The run has not selected its samples, or its survey rows are gone.
     """
     release = load_release(run.profile.release)
-    expected = release.expected
-    parameters = {"run_id": run.run_id, "expected": expected_parameter(release)}
-    # As in the selection itself: the server's default sends these joins through temporary files.
-    connection.execute("SET LOCAL work_mem = '128MB'")
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(load("selection/funnel_report").statement, parameters).fetchall()
-    if not rows:
+    lines, reason = selection_lines(connection, run)
+    if not lines:
         raise SampleError(
             f"Run {run.run_id} has not selected its samples yet.", f"`rvscat sample --run {run.run_id}` does it."
         )
-    lines = [
-        ReportLine(
-            **row,
-            section=expected.sections.get(row["stated_as"] or row["cut"]),
-            explanation=expected.explanations.get(row["stated_as"] or row["cut"]),
-        )
-        for row in rows
-    ]
     surveys = survey_matches(connection, run.release) | external_matches(connection, run.release)
     doubles = connection.execute(load("selection/apogee_duplicates").statement, {"release": run.release}).fetchall()
-    reason = _reason(run, release, lines)
     return SelectionReport(
         run.run_id,
         run.release,
         release.title,
         not reason,
         reason,
-        expected.tolerance,
+        release.expected.tolerance,
         lines,
         surveys,
         identified(connection, run.release),
@@ -137,12 +123,46 @@ def selection_report(connection: Connection, run: Run) -> SelectionReport:
     )
 
 
+def selection_lines(connection: Connection, run: Run) -> tuple[list[ReportLine], str]:
+    """Return the counts of the selection of `run` beside the paper's, and why these do not apply.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    run : Run
+
+    Returns
+    -------
+    lines : list of ReportLine
+        Empty as long as no sample was selected.
+    reason : str
+        Why no number of the paper can be compared with the run's; empty when they can.
+    """
+    release = load_release(run.profile.release)
+    parameters = {"run_id": run.run_id, "expected": expected_parameter(release)}
+    # As in the selection itself: the server's default sends these joins through temporary files.
+    connection.execute("SET LOCAL work_mem = '128MB'")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(load("selection/funnel_report").statement, parameters).fetchall()
+    lines = [
+        ReportLine(
+            **row,
+            section=release.expected.sections.get(row["stated_as"] or row["cut"]),
+            explanation=release.expected.explanations.get(row["stated_as"] or row["cut"]),
+        )
+        for row in rows
+    ]
+    return lines, _reason(run, release, lines)
+
+
 def _reason(run: Run, release: Release, lines: list[ReportLine]) -> str:
     """Say why the paper's counts do not apply; the query decides that they do not."""
     if release.expected.spectra is None:
         return f"no counts are stated for {release.title}"
-    if all(line.comparison != "does not apply" for line in lines):
+    if lines and all(line.comparison != "does not apply" for line in lines):
         return ""
     if run.profile.mock is not None:
         return "the sky is synthetic"
+    if not lines:
+        return "the run has not selected its samples"
     return f"the run has {lines[0].n:,} of the paper's {release.expected.spectra:,} spectra"

@@ -15,14 +15,24 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.tokenizer_core import Token, TokenType
 
 from catalog.errors import QueryError
-from catalog.service.columns import OutputColumn, name_columns, output_columns, requalify_order
-from catalog.service.dialect import ADQL
-from catalog.service.functions import translate_function
-from catalog.service.geometry import GEOMETRY, translate_geometry
-from catalog.service.resolve import Tables, explain_unresolved, rename_with, resolve_tables, schema_of
+from catalog.service.columns import OutputColumn, mark_origins, name_columns, output_columns, requalify_order
+from catalog.service.dialect import ADQL, join_numbers
+from catalog.service.expansion import check_expansion, check_flattening
+from catalog.service.functions import translate_functions
+from catalog.service.resolve import (
+    Tables,
+    explain_unresolved,
+    rename_uploads,
+    rename_with,
+    resolve_tables,
+    schema_of,
+)
 from catalog.service.rules import check_text, check_tokens, check_tree
 
-__all__ = ["Translation", "prepare", "translate"]
+__all__ = ["MAX_TEXT", "Translation", "prepare", "translate"]
+
+MAX_TEXT = 10_000
+"""Longest text that ``||`` makes, characters."""
 
 _TOO_DEEP = QueryError("The query is nested too deeply.", "Write it with fewer levels.")
 
@@ -55,7 +65,7 @@ def translate(adql: str, tables: Tables) -> str:
     adql : str
         One SELECT statement in ADQL 2.1.
     tables : mapping
-        The published tables that it may read.
+        The tables that it may read: published ones, and uploaded ones (`catalog.service.resolve.TemporaryTable`).
 
     Returns
     -------
@@ -88,7 +98,7 @@ def prepare(adql: str, tables: Tables) -> Translation:
 
 def _prepare(adql: str, tables: Tables) -> Translation:
     dialect = ADQL()
-    tokens = dialect.tokenize(adql)
+    tokens = join_numbers(dialect.tokenize(adql))
     check_tokens(tokens)
     statements = [statement for statement in _parse(dialect, tokens, adql) if statement]
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
@@ -99,13 +109,18 @@ def _prepare(adql: str, tables: Tables) -> Translation:
     check_tree(tree)
     name_columns(tree)
     tree = normalize_identifiers(tree, dialect=ADQL)
+    check_expansion(tree)
     resolve_tables(tree, tables)
     tree = qualify(tree, dialect=ADQL, schema=schema_of(tables), validate_qualify_columns=True)
     requalify_order(tree)
     columns = tuple(output_columns(tree))
+    mark_origins(tree)
     rename_with(tree)
+    rename_uploads(tree, tables)
     _enclose_operands(tree)
-    _translate_functions(tree)
+    translate_functions(tree, tables)
+    check_flattening(tree)
+    _bound_texts(tree)
     limit = tree.args.get("limit")
     return Translation(columns, int(str(limit.expression.this)) if limit else None, tree)
 
@@ -131,16 +146,11 @@ def _enclose_operands(tree: exp.Query) -> None:
                 operand.replace(exp.Subquery(this=operand.copy()))
 
 
-def _translate_functions(tree: exp.Query) -> None:
-    # Innermost first: an argument is translated before the function that holds it.
-    for node in reversed(list(tree.find_all(exp.Anonymous, bfs=True))):
-        name = str(node.this).upper()
-        if name in ("POINT", "CIRCLE"):
-            continue  # with the function that they are arguments of
-        if name in GEOMETRY:
-            translate_geometry(node)
-        else:
-            node.replace(translate_function(node))
+def _bound_texts(tree: exp.Query) -> None:
+    """Cut what ``||`` joins: a query in a query in a query could double a text until it fills the memory."""
+    for joined in list(tree.find_all(exp.DPipe)):
+        if not isinstance(joined.parent, exp.DPipe):
+            joined.replace(exp.Anonymous(this="LEFT", expressions=[joined.copy(), exp.Literal.number(MAX_TEXT)]))
 
 
 def _syntax(error: SqlglotError) -> str:

@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
-from sqlglot.optimizer.scope import Scope, build_scope
+from sqlglot.optimizer.scope import Scope, build_scope, traverse_scope
 
 from catalog.errors import QueryError
 
-__all__ = ["OutputColumn", "name_columns", "output_columns", "requalify_order"]
+__all__ = ["ORIGIN", "OutputColumn", "mark_origins", "name_columns", "output_columns", "requalify_order"]
+
+ORIGIN = "origin"
+"""Key of a column's `meta` under which `mark_origins` writes."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,16 @@ def output_columns(tree: exp.Query) -> Iterator[OutputColumn]:
         names[name] = names.get(name, 0) + 1
         unique = name if names[name] == 1 else f"{name}_{names[name]}"
         yield OutputColumn(unique, *_origin(projection.unalias(), scope))
+
+
+def mark_origins(tree: exp.Query) -> None:
+    """Note on the columns that are arguments of functions which table and column they come from unchanged, if any."""
+    for scope in traverse_scope(tree):
+        for column in scope.columns:
+            if column.table and column.find_ancestor(exp.Anonymous):
+                origin = _origin(column, scope)
+                if origin[0] is not None:
+                    column.meta[ORIGIN] = origin
 
 
 def _origin(value: exp.Expr, scope: Scope) -> tuple[str, str] | tuple[None, None]:

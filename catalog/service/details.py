@@ -52,6 +52,8 @@ def _check_value(node: exp.Expr) -> None:
         )
     if isinstance(node, exp.DataType) and node.expressions and node.this not in (exp.DType.CHAR, exp.DType.VARCHAR):
         raise QueryError(f"CAST to {_sql(node)} is not allowed.", "Only CHAR and VARCHAR have a length.")
+    if isinstance(node, exp.DataTypeParam) and not re.fullmatch("[0-9]{1,5}", str(node.this.this)):
+        raise QueryError(f"{_sql(node)[:20]} is not a length.", "CHAR and VARCHAR have up to 99999 characters.")
     if isinstance(node, exp.Limit | exp.Offset):
         number = node.expression
         if not (isinstance(number, exp.Literal) and re.fullmatch("[0-9]{1,18}", str(number.this))):
@@ -110,7 +112,9 @@ def describe(node: exp.Expr) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _sql(node: exp.Expr) -> str:
+def _sql(node: exp.Expr | None) -> str:
+    if node is None:
+        return "Nothing"
     try:
         text = node.sql(dialect="postgres", comments=False, unsupported_level=ErrorLevel.IGNORE)
         return text.strip() or type(node).__name__.upper()

@@ -5,13 +5,16 @@ is a name with arguments, to be found in `catalog.service.functions` or refused.
 """
 
 import logging
+import re
 from typing import Any, ClassVar
 
 from sqlglot import parser, tokens
 from sqlglot.dialects.dialect import Dialect
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
-__all__ = ["ADQL"]
+from catalog.errors import QueryError
+
+__all__ = ["ADQL", "join_numbers"]
 
 # Its warnings concern queries that are refused, and would stand between the lines of an answer.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -47,3 +50,26 @@ class ADQL(Dialect):
         def _warn_unsupported(self) -> None:
             # sqlglot would keep what it cannot parse as a command, with a warning in the log.
             self.raise_error("This is no ADQL query")
+
+
+def join_numbers(tokens: list[Token]) -> list[Token]:
+    """Read hexadecimal numbers, which sqlglot takes for a zero and a name: ``SELECT 0xFF`` as ``SELECT 0 AS xFF``.
+
+    Raises
+    ------
+    QueryError
+        A name follows a number without a space.
+    """
+    joined: list[Token] = []
+    for token in tokens:
+        before = joined[-1] if joined else None
+        if before is None or before.token_type != TokenType.NUMBER or token.start != before.end + 1:
+            joined.append(token)
+        elif before.text == "0" and re.fullmatch("[xX][0-9a-fA-F]{1,15}", token.text):
+            text = str(int(token.text[1:], 16))
+            joined[-1] = Token(TokenType.NUMBER, text, before.line, before.col, before.start, token.end)
+        elif re.match(r"\w", token.text):
+            raise QueryError(f"{before.text}{token.text[:20]} is neither a number nor a name.")
+        else:
+            joined.append(token)
+    return joined

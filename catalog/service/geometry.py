@@ -1,23 +1,35 @@
-"""The part of ADQL's geometry that a catalogue of positions needs: cones and angular distances.
+"""ADQL's geometry in PostgreSQL: cones, boxes, polygons and angular distances.
 
-No extension of PostgreSQL is used: a cone is a box on ``point(ra, dec)``, which a GiST index can answer, and the
-haversine formula, which decides. Poles and the meridian of right ascension zero are boxes of their own.
+No extension is used: what lies in a shape is sought by boxes on ``point(ra, dec)``, which a GiST index can answer, and
+an exact test on the sphere decides. Poles and the meridian of right ascension zero are boxes of their own.
 """
-
-import math
-from decimal import Decimal, InvalidOperation
 
 from sqlglot import exp
 
 from catalog.errors import QueryError
-from catalog.service.templates import substitute
+from catalog.service.nearby import among, box_bounds, near
+from catalog.service.numbers import number
+from catalog.service.shapes import (
+    HINT,
+    POINTS,
+    SHAPES,
+    Box,
+    Circle,
+    Point,
+    Polygon,
+    Shape,
+    read_point,
+    read_shape,
+)
+from catalog.service.sphere import SkyPolygon
+from catalog.service.templates import call_name, literal, substitute
 
-__all__ = ["GEOMETRY", "check_geometry", "translate_geometry"]
+__all__ = ["GEOMETRY", "check_geometry", "enters_others", "translate_geometry"]
 
-GEOMETRY = ("CIRCLE", "CONTAINS", "DISTANCE", "INTERSECTS", "POINT")
+_VALUES = ("AREA", "CONTAINS", "COORD1", "COORD2", "COORDSYS", "DISTANCE", "INTERSECTS")
+
+GEOMETRY = tuple(sorted({*SHAPES, *POINTS, *_VALUES}))
 """Names of the geometry functions that are offered."""
-
-_SYSTEMS = {"", "ICRS", "ICRS GEOCENTER", "ICRS BARYCENTER"}
 
 # Angular distance, degrees, after R. W. Sinnott (1984): exact for small angles too. LEAST(1, …) in ASIN would do
 # for rounding errors, but it takes null for absent and puts stars without position at 180 degrees.
@@ -27,10 +39,22 @@ _HAVERSINE = (
 )
 _DISTANCE = "2 * DEGREES(ATAN2(SQRT(_h), SQRT(ABS(1 - _h))))"
 
-# The box is only there to be quick: it may be too large, never too small.
-_MARGIN = 1e-6
+# A position seen from a centre: towards it, to the east and to the north.
+_TOWARDS = (
+    "SIN(RADIANS(_lat0)) * SIN(RADIANS(_lat)) + COS(RADIANS(_lat0)) * COS(RADIANS(_lat)) * COS(RADIANS(_lon - _lon0))"
+)
+_EAST = "COS(RADIANS(_lat)) * SIN(RADIANS(_lon - _lon0))"
+_NORTH = (
+    "COS(RADIANS(_lat0)) * SIN(RADIANS(_lat)) - SIN(RADIANS(_lat0)) * COS(RADIANS(_lat)) * COS(RADIANS(_lon - _lon0))"
+)
 
-HINT = "For instance: 1 = CONTAINS(POINT(ra, dec), CIRCLE(56.75, 24.12, 1.0)), all in degrees."
+# Gnomonic coordinates are multiplied by it, because PostgreSQL's polygons take 1e-6 for zero.
+_PLANE_SCALE = 1e9
+
+
+def enters_others(name: str) -> bool:
+    """Tell whether the function `name` gives a shape, which another function takes and translates."""
+    return name in SHAPES or name in POINTS
 
 
 def check_geometry(node: exp.Anonymous) -> None:
@@ -40,24 +64,59 @@ def check_geometry(node: exp.Anonymous) -> None:
     ------
     QueryError
     """
-    name, parent = _name(node), node.parent
-    if name in ("POINT", "CIRCLE"):
-        if not (isinstance(parent, exp.Anonymous) and _name(parent) in GEOMETRY):
-            raise QueryError(f"{name} can only be an argument of CONTAINS, INTERSECTS or DISTANCE.", HINT)
-        _coordinates(node)
-        if name == "CIRCLE" and _name(parent) not in ("CONTAINS", "INTERSECTS"):
-            raise QueryError(f"{_name(parent)} of a CIRCLE is not offered.", HINT)
+    name = call_name(node)
+    if enters_others(name):
+        parent = call_name(node.parent) if node.parent else ""
+        if parent not in (*GEOMETRY, "IVO_HEALPIX_INDEX"):
+            raise QueryError(
+                f"{name} can only be an argument of CONTAINS, INTERSECTS, DISTANCE or another function of geometry.",
+                "COORD1 and COORD2 give longitude and latitude of a point.",
+            )
+        read_shape(node)
     elif name == "DISTANCE":
         _ends(node)
+    elif name in ("CONTAINS", "INTERSECTS"):
+        _two_shapes(node)
     else:
-        _point_and_circle(node)
+        _single(node)
 
 
-def translate_geometry(node: exp.Anonymous) -> None:
-    """Replace the checked DISTANCE, CONTAINS or INTERSECTS call `node` in its tree by what PostgreSQL computes."""
-    if _name(node) == "DISTANCE":
-        node.replace(exp.Paren(this=_distance(*_ends(node))))
-        return
+def translate_geometry(node: exp.Anonymous) -> exp.Expr:
+    """Replace the checked call `node` of a function that gives a value, and return what PostgreSQL computes instead."""
+    name = call_name(node)
+    if name == "DISTANCE":
+        return _translate_distance(node)
+    if name in ("CONTAINS", "INTERSECTS"):
+        return _translate_condition(node)
+    return _replace(node, exp.Paren(this=_value(name, _single(node))))
+
+
+def _replace(node: exp.Expr, result: exp.Expr) -> exp.Expr:
+    node.replace(result)
+    return result
+
+
+def _translate_distance(node: exp.Anonymous) -> exp.Expr:
+    first, second = _ends(node)
+    comparison = node.parent
+    radius = None
+    if isinstance(comparison, exp.LT | exp.LTE) and comparison.this is node:
+        radius = comparison.expression
+    elif isinstance(comparison, exp.GT | exp.GTE) and comparison.expression is node:
+        radius = comparison.this
+    size = None if radius is None else number(radius)
+    nearby = None
+    # Every distance is less than 200 degrees, and none is less than -1: no cone, but no mistake.
+    if radius is not None and (size is None or 0.0 <= size <= 180.0):
+        nearby = near(first, second, radius)
+    result = _replace(node, exp.Paren(this=_distance(first, second)))
+    if nearby is None or comparison is None:
+        return result
+    # So that an index can be used.
+    return _replace(comparison, exp.Paren(this=exp.and_(nearby, comparison.copy(), copy=False)))
+
+
+def _translate_condition(node: exp.Anonymous) -> exp.Expr:
     inside = _inside(node)
     comparison = node.parent
     if isinstance(comparison, exp.EQ | exp.NEQ):
@@ -65,123 +124,124 @@ def translate_geometry(node: exp.Anonymous) -> None:
         if isinstance(other, exp.Literal) and str(other.this) in ("0", "1"):
             # As a condition of its own, so that an index can be used.
             wanted = (str(other.this) == "1") == isinstance(comparison, exp.EQ)
-            comparison.replace(exp.Paren(this=inside) if wanted else exp.Not(this=exp.Paren(this=inside)))
-            return
-    node.replace(
-        exp.Paren(this=substitute("CASE WHEN _inside THEN 1 WHEN NOT _inside THEN 0 END", {"_inside": inside}))
+            return _replace(comparison, exp.Paren(this=inside) if wanted else exp.Not(this=exp.Paren(this=inside)))
+    return _replace(
+        node, exp.Paren(this=substitute("CASE WHEN _inside THEN 1 WHEN NOT _inside THEN 0 END", {"_inside": inside}))
     )
 
 
-def _name(node: exp.Expr) -> str:
-    return str(node.this).upper() if isinstance(node, exp.Anonymous) else ""
+def _single(node: exp.Anonymous) -> Shape:
+    """Return the one shape that AREA, COORD1, COORD2 and COORDSYS take."""
+    name = call_name(node)
+    if len(node.expressions) != 1:
+        raise QueryError(f"{name} takes one shape.", HINT)
+    if name in ("COORD1", "COORD2"):
+        return read_point(node.expressions[0])
+    return read_shape(node.expressions[0])
 
 
-def _coordinates(node: exp.Anonymous) -> list[exp.Expr]:
-    """Return longitude and latitude of a POINT, and the radius of a CIRCLE."""
-    name, arguments = _name(node), list(node.expressions)
-    # ADQL 2.0 begins with the coordinate system; 2.1 does without.
-    if arguments and isinstance(arguments[0], exp.Literal) and arguments[0].is_string:
-        system = str(arguments.pop(0).this)
-        if system.upper().strip() not in _SYSTEMS:
-            raise QueryError(f"The coordinate system {system!r} is not offered.", "Positions are ICRS.")
-    if name == "CIRCLE" and len(arguments) == 2 and _name(arguments[0]) == "POINT":
-        point = arguments[0]
-        assert isinstance(point, exp.Anonymous)
-        arguments = [*_coordinates(point), arguments[1]]
-    wanted = 2 if name == "POINT" else 3
-    if len(arguments) != wanted or any(isinstance(argument, exp.Star | exp.Distinct) for argument in arguments):
-        raise QueryError(
-            f"{name} takes {'longitude and latitude' if wanted == 2 else 'longitude, latitude and radius'}.", HINT
+def _value(name: str, shape: Shape) -> exp.Expr:
+    if name == "COORDSYS":
+        return exp.Literal.string("ICRS")
+    if name in ("COORD1", "COORD2"):
+        assert isinstance(shape, Point)
+        return (shape.longitude if name == "COORD1" else shape.latitude).copy()
+    if isinstance(shape, Circle):
+        return substitute("4 * PI() * POWER(DEGREES(1) * SIN(RADIANS(_r) / 2), 2)", {"_r": shape.radius})
+    if isinstance(shape, Box):
+        return substitute(
+            "4 * POWER(DEGREES(1), 2) * ASIN(SIN(RADIANS(_w) / 2) * SIN(RADIANS(_h) / 2))",
+            {"_w": shape.width, "_h": shape.height},
         )
-    return arguments
+    return literal(shape.sky.area) if isinstance(shape, Polygon) else literal(0.0)
 
 
-def _ends(node: exp.Anonymous) -> tuple[list[exp.Expr], list[exp.Expr]]:
+def _ends(node: exp.Anonymous) -> tuple[Point, Point]:
     arguments = node.expressions
-    if len(arguments) == 2 and all(_name(argument) == "POINT" for argument in arguments):
-        return _coordinates(arguments[0]), _coordinates(arguments[1])
-    if len(arguments) == 4 and not any(_name(argument) in GEOMETRY for argument in arguments):
-        return arguments[:2], arguments[2:]
+    if len(arguments) == 2 and all(call_name(argument) in POINTS for argument in arguments):
+        return read_point(arguments[0]), read_point(arguments[1])
+    if len(arguments) == 4 and not any(
+        enters_others(call_name(argument)) or isinstance(argument, exp.Star | exp.Distinct) for argument in arguments
+    ):
+        return Point(*arguments[:2]), Point(*arguments[2:])
     raise QueryError(
         "DISTANCE takes two POINTs, or two longitudes and latitudes.", "DISTANCE(POINT(ra, dec), POINT(56.75, 24.12))"
     )
 
 
-def _point_and_circle(node: exp.Anonymous) -> tuple[exp.Anonymous, exp.Anonymous]:
-    shapes = [_name(argument) for argument in node.expressions]
-    if shapes == ["CIRCLE", "POINT"] and _name(node) == "INTERSECTS":
-        return node.expressions[1], node.expressions[0]
-    if shapes != ["POINT", "CIRCLE"]:
-        raise QueryError(f"{_name(node)} takes a POINT and a CIRCLE here.", HINT)
-    return node.expressions[0], node.expressions[1]
-
-
-def _distance(first: list[exp.Expr], second: list[exp.Expr]) -> exp.Expr:
-    ends = dict(zip(("_lon1", "_lat1", "_lon2", "_lat2"), [*first, *second], strict=True))
-    return substitute(_DISTANCE, {"_h": substitute(_HAVERSINE, ends)})
+def _two_shapes(node: exp.Anonymous) -> tuple[Point | Circle, Circle | Box | Polygon]:
+    """Return what is sought inside of what by CONTAINS or INTERSECTS."""
+    name = call_name(node)
+    if len(node.expressions) != 2:
+        raise QueryError(f"{name} takes two shapes.", HINT)
+    first, second = (read_shape(argument) for argument in node.expressions)
+    if name == "INTERSECTS" and (isinstance(second, Point) or not isinstance(first, Point | Circle)):
+        first, second = second, first
+    if isinstance(first, Point) and not isinstance(second, Point):
+        return first, second
+    if isinstance(first, Circle) and isinstance(second, Circle):
+        return first, second
+    raise QueryError(f"{name} takes a POINT and a CIRCLE, BOX or POLYGON, or two CIRCLEs.", HINT)
 
 
 def _inside(node: exp.Anonymous) -> exp.Expr:
-    point, circle = _point_and_circle(node)
-    position, (*centre, radius) = _coordinates(point), _coordinates(circle)
-    exact = exp.LTE(this=_distance(position, centre), expression=_closed(radius))
-    numbers = [_number(value) for value in (*centre, radius)]
-    if any(number is None for number in numbers):
-        return exact
-    boxes = _boxes(*_cone(*(float(number) for number in numbers if number is not None)))
-    values = {"_lon": position[0], "_lat": position[1]}
-    # Overlap of the point's own empty box would do as well, but only this operator is in GiST's point_ops.
-    near = [
-        exp.ArrayContainsAll(
-            this=substitute(f"BOX(POINT({west!r}, {south!r}), POINT({east!r}, {north!r}))", {}),
-            expression=substitute("POINT(_lon, _lat)", values),
-        )
-        for west, south, east, north in boxes
-    ]
-    return exp.and_(exp.or_(*near) if len(near) > 1 else near[0], exact, copy=False)
+    first, second = _two_shapes(node)
+    if isinstance(first, Circle):
+        assert isinstance(second, Circle)
+        combine = exp.Add if call_name(node) == "INTERSECTS" else exp.Sub
+        second = Circle(second.centre, combine(this=_closed(second.radius), expression=_closed(first.radius)))
+        first = first.centre
+    if isinstance(second, Circle):
+        exact: exp.Expr = exp.LTE(this=_distance(first, second.centre), expression=_closed(second.radius))
+        nearby = near(first, second.centre, second.radius)
+    elif isinstance(second, Box):
+        exact = _in_box(first, second)
+        nearby = among(first, box_bounds(second))
+    else:
+        exact = _in_polygon(first, second.sky)
+        nearby = among(first, second.sky.bounds)
+    return exact if nearby is None else exp.and_(nearby, exact, copy=False)
 
 
 def _closed(node: exp.Expr) -> exp.Expr:
     return node.copy() if isinstance(node, exp.Column | exp.Literal) else exp.Paren(this=node.copy())
 
 
-def _number(node: exp.Expr) -> Decimal | None:
-    """Return the value of a number written in the query; None for everything else."""
-    if isinstance(node, exp.Neg):
-        value = _number(node.this)
-        return None if value is None else -value
-    if isinstance(node, exp.Paren):
-        return _number(node.this)
-    if isinstance(node, exp.Literal) and not node.is_string:
-        try:
-            return Decimal(str(node.this))
-        except InvalidOperation:
-            return None
-    return None
+def _distance(first: Point, second: Point) -> exp.Expr:
+    ends = {
+        "_lon1": first.longitude,
+        "_lat1": first.latitude,
+        "_lon2": second.longitude,
+        "_lat2": second.latitude,
+    }
+    return substitute(_DISTANCE, {"_h": substitute(_HAVERSINE, ends)})
 
 
-def _cone(longitude: float, latitude: float, radius: float) -> tuple[float, float, float]:
-    if not (abs(longitude) <= 360.0 and abs(latitude) <= 90.0 and 0.0 <= radius <= 180.0):
-        raise QueryError(
-            f"There is no circle of radius {radius:g} around ({longitude:g}, {latitude:g}) on the sky.",
-            "Longitudes lie in 0 to 360, latitudes in -90 to 90 and radii in 0 to 180 degrees.",
-        )
-    return longitude % 360.0, latitude, radius
+def _seen_from(position: Point, longitude: exp.Expr, latitude: exp.Expr) -> dict[str, exp.Expr]:
+    values = {"_lon": position.longitude, "_lat": position.latitude, "_lon0": longitude, "_lat0": latitude}
+    return {f"_{name}": substitute(t, values) for name, t in (("x", _TOWARDS), ("y", _EAST), ("z", _NORTH))}
 
 
-def _boxes(longitude: float, latitude: float, radius: float) -> list[tuple[float, float, float, float]]:
-    """Return boxes (west, south, east, north) in 0 to 360, -90 to 90 degrees that together hold the cone."""
-    radius += _MARGIN
-    south, north = max(-90.0, latitude - radius), min(90.0, latitude + radius)
-    if south <= -90.0 or north >= 90.0 or radius >= 90.0:
-        return [(0.0, south, 360.0, north)]
-    # Where the cone touches two meridians: sin(half width) = sin(radius) / cos(latitude).
-    half = (
-        math.degrees(math.asin(min(1.0, math.sin(math.radians(radius)) / math.cos(math.radians(latitude))))) + _MARGIN
+def _in_box(position: Point, box: Box) -> exp.Expr:
+    seen = _seen_from(position, box.centre.longitude, box.centre.latitude)
+    return substitute(
+        "ABS(_y) <= _x * TAN(RADIANS(_w) / 2) AND ABS(_z) <= _x * TAN(RADIANS(_h) / 2)",
+        {**seen, "_w": box.width, "_h": box.height},
     )
-    west, east = longitude - half, longitude + half
-    if west < 0.0:
-        return [(0.0, south, east, north), (west + 360.0, south, 360.0, north)]
-    if east > 360.0:
-        return [(west, south, 360.0, north), (0.0, south, east - 360.0, north)]
-    return [(west, south, east, north)]
+
+
+def _in_polygon(position: Point, sky: SkyPolygon) -> exp.Expr:
+    east, north = sky.axes
+    values = {"_lon": position.longitude, "_lat": position.latitude}
+    for name, axis in (("_x", sky.centre), ("_y", east), ("_z", north)):
+        parts = {f"_{i}": literal(float(value)) for i, value in enumerate(axis)}
+        values[name] = substitute(
+            "COS(RADIANS(_lat)) * (_0 * COS(RADIANS(_lon)) + _1 * SIN(RADIANS(_lon))) + _2 * SIN(RADIANS(_lat))",
+            {**parts, "_lon": position.longitude, "_lat": position.latitude},
+        )
+    corners = ", ".join(f"({x * _PLANE_SCALE!r}, {y * _PLANE_SCALE!r})" for x, y in sky.plane.tolist())
+    plane = exp.cast(exp.Literal.string(f"({corners})"), exp.DType.POLYGON)
+    place = substitute(
+        "POINT(_scale * _y / NULLIF(_x, 0), _scale * _z / NULLIF(_x, 0))", {**values, "_scale": literal(_PLANE_SCALE)}
+    )
+    return exp.and_(substitute("_x > 0", values), exp.ArrayContainsAll(this=plane, expression=place), copy=False)

@@ -21,6 +21,8 @@ class PublishedColumn:
     """VOUnit."""
     ucd: str | None
     description: str | None
+    xtype: str | None = None
+    """VOTable xtype."""
 
 
 def published_tables(connection: Connection) -> dict[str, dict[str, PublishedColumn]]:

@@ -1,6 +1,7 @@
 """An ADQL query, answered: as the reading role, in a transaction that cannot write, for a limited time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,16 @@ from catalog.service.adql import Translation, prepare
 from catalog.service.columns import OutputColumn
 from catalog.service.published import PublishedColumn, published_tables
 
-__all__ = ["DEFAULT_MAX_ROWS", "READER", "QueryResult", "ResultColumn", "run_query"]
+__all__ = [
+    "DEFAULT_MAX_ROWS",
+    "READER",
+    "QueryResult",
+    "ResultColumn",
+    "explain_failure",
+    "restrict",
+    "result_columns",
+    "run_query",
+]
 
 READER = "rvscat_reader"
 """Role that may read what is published, and nothing else."""
@@ -46,6 +56,7 @@ class ResultColumn:
     unit: str | None = None
     ucd: str | None = None
     description: str | None = None
+    xtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -101,14 +112,13 @@ def run_query(
         _restrict(connection, timeout)
         names, types, rows = _execute(connection, statement, timeout)
     truncated = len(rows) > max_rows
-    columns = tuple(
-        _column(output, kind, tables) for output, kind in zip(_outputs(translation, names), types, strict=True)
-    )
+    columns = result_columns(translation, names, types, tables)
     exact = [i for i, kind in enumerate(types) if kind == "numeric"]
     return QueryResult(columns, [_plain(row, exact) for row in rows[:max_rows]], truncated, statement)
 
 
-def _restrict(connection: Connection, timeout: float) -> None:
+def restrict(connection: Connection, timeout: float) -> None:
+    """Let the transaction read what is published and nothing else, for `timeout` seconds a statement."""
     connection.execute("SET TRANSACTION READ ONLY")
     connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(READER)))
     # No name is looked up anywhere but where the statement says; strings end where they seem to.
@@ -117,24 +127,42 @@ def _restrict(connection: Connection, timeout: float) -> None:
     connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(max(1, round(timeout * 1000)))))
 
 
+_restrict = restrict
+
+
 def _execute(connection: Connection, statement: str, timeout: float) -> tuple[list[str], list[str], list[Any]]:
-    try:
+    with explain_failure(timeout):
         # Prepared: the server itself then refuses a second statement.
         cursor = connection.execute(statement, prepare=True)
         rows = cursor.fetchall()
+    description = cursor.description
+    assert description is not None
+    return [column.name for column in description], [column.type_display.split("(")[0] for column in description], rows
+
+
+@contextmanager
+def explain_failure(timeout: float) -> Iterator[None]:
+    """Turn what the database says of a query into words.
+
+    Raises
+    ------
+    QueryError
+        The query fails, or ran longer than `timeout` seconds.
+    DatabaseError
+        The database is not there, or not able to answer.
+    """
+    try:
+        yield
     except psycopg.errors.QueryCanceled as error:
         raise QueryError(
             f"The query ran longer than {timeout:g} s and was stopped.", "Select fewer stars, or use indexed columns."
         ) from error
     except psycopg.errors.InsufficientPrivilege as error:
         raise QueryError(f"The query reads what is not public: {_words(error)}.") from error
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise DatabaseError(f"The database could not answer: {_words(error)}.") from error
     except psycopg.DatabaseError as error:
         raise QueryError(f"The query fails: {_words(error)}.", _hint(error)) from error
-    description = cursor.description
-    assert description is not None
-    return [column.name for column in description], [column.type_display.split("(")[0] for column in description], rows
 
 
 def _words(error: psycopg.Error) -> str:
@@ -147,22 +175,45 @@ def _hint(error: psycopg.Error) -> str:
     return ""
 
 
-def _outputs(translation: Translation, names: list[str]) -> tuple[OutputColumn, ...]:
+def result_columns(
+    translation: Translation,
+    names: Sequence[str],
+    types: Sequence[str],
+    tables: Mapping[str, Mapping[str, PublishedColumn]],
+) -> tuple[ResultColumn, ...]:
+    """Return what is known of the columns of an answer.
+
+    Parameters
+    ----------
+    translation : Translation
+    names, types : sequence of str
+        Of the columns, as PostgreSQL calls them.
+    tables : mapping
+        The tables that the query could read.
+
+    Returns
+    -------
+    tuple of ResultColumn
+    """
     # They can only differ in number when the translation is at fault: then the names of the database hold.
-    if len(translation.columns) == len(names):
-        return translation.columns
-    return tuple(OutputColumn(name) for name in names)
+    outputs = (
+        translation.columns if len(translation.columns) == len(names) else tuple(OutputColumn(name) for name in names)
+    )
+    return tuple(_column(output, kind, tables) for output, kind in zip(outputs, types, strict=True))
 
 
 def _column(output: OutputColumn, kind: str, tables: Mapping[str, Mapping[str, PublishedColumn]]) -> ResultColumn:
     datatype = _VOTABLE_TYPES.get(kind, "char")
     arraysize = "*" if datatype == "char" else None
+    xtype = "timestamp" if kind in ("timestamp", "date") else None
     if output.table is None or output.column is None:
-        return ResultColumn(output.name, datatype, arraysize)
+        return ResultColumn(output.name, datatype, arraysize, xtype=xtype)
     published = tables[output.table][output.column]
     if datatype == "char" and published.datatype == "char":
         arraysize = published.arraysize
-    return ResultColumn(output.name, datatype, arraysize, published.unit, published.ucd, published.description)
+    name = published.name if output.name == output.column else output.name
+    xtype = xtype or published.xtype
+    return ResultColumn(name, datatype, arraysize, published.unit, published.ucd, published.description, xtype)
 
 
 def _plain(row: tuple[Any, ...], exact: list[int]) -> tuple[Any, ...]:

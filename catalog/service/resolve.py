@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 from sqlglot import exp
 from sqlglot.errors import OptimizeError
@@ -12,16 +13,53 @@ from sqlglot.schema import MappingSchema
 from catalog.errors import QueryError
 from catalog.service.dialect import ADQL
 
-__all__ = ["MAX_COLUMNS", "Tables", "explain_unresolved", "rename_with", "resolve_tables", "schema_of"]
+__all__ = [
+    "MAX_COLUMNS",
+    "UPLOADS",
+    "Tables",
+    "TemporaryTable",
+    "explain_unresolved",
+    "rename_uploads",
+    "rename_with",
+    "resolve_tables",
+    "schema_of",
+]
 
 Tables = Mapping[str, Collection[str]]
-"""Published tables: qualified name -> names of its columns, in order."""
+"""Tables that a query may read: qualified name -> names of its columns, in order.
+
+The published ones, and under ``tap_upload.<name>`` those that came with the query: temporary tables of the same name,
+or of the name that `TemporaryTable` tells.
+"""
+
+UPLOADS = "tap_upload"
+"""Schema of the tables that come with a query; they are found under their whole name only."""
 
 MAX_COLUMNS = 1600
 """As many as PostgreSQL gives a query."""
 
 # No object of PostgreSQL begins with it: a name that is no published table can only mean a WITH query.
 _WITH_PREFIX = "with "
+
+
+class TemporaryTable(dict[str, Any]):
+    """Columns of a table that came with a query, by name, and where the database has it.
+
+    Names are in lower case, as those of a query that are not in quotes. An entry of `Tables` such as
+    ``{"tap_upload.stars": TemporaryTable({"ra": …, "dec": …}, physical="upload_7")}`` lets a query write
+    ``FROM TAP_UPLOAD.stars``.
+
+    Parameters
+    ----------
+    columns : mapping
+        As the columns of a published table.
+    physical : str
+        Name of a temporary table, whose columns have the same names.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], physical: str) -> None:
+        super().__init__(columns)
+        self.physical = physical
 
 
 def schema_of(tables: Tables) -> MappingSchema:
@@ -93,11 +131,15 @@ def _published(table: exp.Table, tables: Tables) -> str:
     name = f"{table.db}.{table.name}" if table.db else table.name
     if table.db and name in tables:
         return name
-    matches = [full for full in tables if full.split(".", 1)[1] == name]
+    matches = [full for full in tables if full.split(".", 1)[1] == name and not full.startswith(f"{UPLOADS}.")]
     if len(matches) == 1:
         return matches[0]
     if matches:
         raise QueryError(f"The table name {name} is ambiguous.", f"Write {' or '.join(matches)}.")
+    if table.db == UPLOADS:
+        uploads = [full for full in tables if full.startswith(f"{UPLOADS}.")]
+        came = f"These came: {', '.join(uploads)}." if uploads else "No table came with the query."
+        raise QueryError(f"There is no uploaded table {name}.", came)
     known = list(tables)
     near = get_close_matches(name, [*known, *(full.split(".", 1)[1] for full in known)], n=1)
     hint = f"Did you mean {near[0]}?" if near else f"Tables are {', '.join(known)}."
@@ -115,10 +157,23 @@ def rename_with(tree: exp.Query) -> None:
             table.set("this", exp.to_identifier(_WITH_PREFIX + table.name, quoted=True))
 
 
+def rename_uploads(tree: exp.Query, tables: Tables) -> None:
+    """Give uploaded tables, once all names are resolved, the names that they have in the database."""
+    for table in tree.find_all(exp.Table):
+        if table.db == UPLOADS:
+            uploaded = tables[f"{table.db}.{table.name}"]
+            physical = uploaded.physical if isinstance(uploaded, TemporaryTable) else table.name
+            table.set("db", exp.to_identifier("pg_temp", quoted=True))
+            table.set("this", exp.to_identifier(physical, quoted=True))
+
+
 def explain_unresolved(error: OptimizeError, tables: Tables) -> QueryError:
     """Say in the user's terms what could not be resolved."""
     text = re.sub(r"\x1b\[\d+m", "", str(error)).splitlines()[0]
     match = re.search(r"Column '([^']*)' could not be resolved(?: for table: '([^']*)')?", text)
+    if text.startswith("Alias already used"):
+        name = text.split(":", 1)[1].strip()
+        return QueryError(f"Two tables in FROM have the name {name}.", f"Give one of them another: FROM {name} AS x.")
     if match is None:
         return QueryError(f"The query cannot be resolved: {text.rstrip('.')}.")
     column = match[1].replace('"', "").split(".")[-1]

@@ -8,16 +8,35 @@ from sqlglot.tokenizer_core import Token, TokenType
 from catalog.errors import QueryError
 from catalog.service.details import ADVICE, check_details, describe
 
-__all__ = ["MAX_DEPTH", "MAX_LENGTH", "check_text", "check_tokens", "check_tree"]
+__all__ = [
+    "MAX_CALLS",
+    "MAX_DEPTH",
+    "MAX_LENGTH",
+    "MAX_NESTING",
+    "MAX_TABLES",
+    "MAX_TOKENS",
+    "check_text",
+    "check_tokens",
+    "check_tree",
+]
 
 MAX_LENGTH = 100_000
 """Longest query, bytes."""
+
+MAX_TOKENS = 20_000
+"""Words, names, numbers and signs: what the translation takes time for."""
 
 MAX_NESTING = 40
 """Deepest nesting of parentheses and CASE."""
 
 MAX_DEPTH = 250
 """Highest syntax tree; a chain of OR is as high as it is long."""
+
+MAX_TABLES = 50
+"""Tables in a query, and SELECTs."""
+
+MAX_CALLS = 300
+"""Function calls in a query."""
 
 _BINARY = {"this", "expression"}
 _SELECT = {"with_", "expressions", "distinct", "from_", "joins", "where", "group", "having", "order", "limit", "offset"}
@@ -109,9 +128,16 @@ def check_tokens(tokens: list[Token]) -> None:
         tokens = tokens[:-1]
     if not tokens:
         raise QueryError("The query holds nothing but comments.", ADVICE)
+    if len(tokens) > MAX_TOKENS:
+        raise QueryError(
+            f"The query has {len(tokens)} words, numbers and signs; at most {MAX_TOKENS} are read.",
+            "Upload or join a list of identifiers instead.",
+        )
     first = next((token for token in tokens if token.token_type != TokenType.L_PAREN), tokens[0])
     if first.token_type not in (TokenType.SELECT, TokenType.WITH):
         raise QueryError(f"The query begins with {first.text}, not with SELECT.", ADVICE)
+    if sum(token.token_type == TokenType.SELECT for token in tokens) > MAX_TABLES:
+        raise QueryError(f"The query holds more than {MAX_TABLES} SELECTs.", "Use IN (…), or ask in parts.")
     depth = 0
     unary = 0
     for token in tokens:
@@ -137,8 +163,15 @@ def check_tree(tree: exp.Expr) -> None:
         Its message names what is refused.
     """
     stack: list[tuple[exp.Expr, int]] = [(tree, 1)]
+    tables = calls = 0
     while stack:
         node, depth = stack.pop()
+        tables += isinstance(node, exp.Table)
+        if tables > MAX_TABLES:
+            raise QueryError(f"The query reads more than {MAX_TABLES} tables.", "Ask in parts.")
+        calls += isinstance(node, exp.Anonymous)
+        if calls > MAX_CALLS:
+            raise QueryError(f"The query calls more than {MAX_CALLS} functions.", "Ask in parts.")
         if depth > MAX_DEPTH:
             raise QueryError(
                 f"The query's conditions or operations form a chain or nest of more than {MAX_DEPTH}.",

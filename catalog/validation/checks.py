@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import replace
 from importlib.resources import files
-from math import sqrt
+from math import isinf, sqrt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ class Range(_Model):
     passing: tuple[float, float] = Field(alias="pass")
     warning: tuple[float, float] = Field(alias="warn")
 
-    def grade(self, value: float, errors: float = 0.0, n: int = 1) -> Status:
+    def grade(self, value: float, errors: float = 0.0, n: int = 1, slack: float = 0.0) -> Status:
         """Return the status of `value`.
 
         Parameters
@@ -36,16 +36,18 @@ class Range(_Model):
         errors : float
             Standard errors of a fraction by which each bound is moved outwards; of a fraction of `n` stars.
         n : int
+        slack : float
+            By which each bound is moved outwards in addition.
         """
-        if _inside(value, self.passing, errors, n):
+        if _inside(value, self.passing, errors, n, slack):
             return "pass"
-        return "warn" if _inside(value, self.warning, errors, n) else "fail"
+        return "warn" if _inside(value, self.warning, errors, n, slack) else "fail"
 
 
-def _inside(value: float, bounds: tuple[float, float], errors: float, n: int) -> bool:
+def _inside(value: float, bounds: tuple[float, float], errors: float, n: int, slack: float) -> bool:
     low, high = bounds
     below, above = (errors * sqrt(max(0.0, bound * (1.0 - bound)) / n) for bound in bounds)
-    return low - below <= value <= high + above
+    return low - below - slack <= value <= high + above + slack
 
 
 class Check(_Model):
@@ -92,7 +94,7 @@ class Comparison(_Model):
     """Only a synthetic sky can be compared in this way."""
     minimum_stars: int | None = None
     """Overrides the general minimum."""
-    parameters: dict[str, float | int | str] = Field(default_factory=dict)
+    parameters: dict[str, float | int | str | tuple[float, ...]] = Field(default_factory=dict)
     checks: tuple[Check, ...] = ()
 
 
@@ -114,7 +116,7 @@ class Checks(_Model):
         own = self.comparisons[comparison].minimum_stars
         return self.minimum_stars if own is None else own
 
-    def parameters(self) -> dict[str, float | int | str]:
+    def parameters(self) -> dict[str, float | int | str | tuple[float, ...]]:
         """Return the parameters of all comparisons together."""
         return {
             name: value for comparison in self.comparisons.values() for name, value in comparison.parameters.items()
@@ -223,6 +225,10 @@ def _judge_dispersion(checks: Checks, check: Check, result: Result, paper: float
 # Fractions of stars within so many sigma, of which few stars give an uncertain one.
 _SIGMAS = {"within": "σ", "calibrated": "calibrated σ"}
 
+# Shares of stars are written in per cent, other quantities as numbers.
+_SHARES = {"fraction", "high", *_SIGMAS}
+_WORDS = {"dbic": "ΔBIC", "high": "high [α/M]"}
+
 
 def _judge_ranges(checks: Checks, check: Check, result: Result) -> Result:
     status: Status = "info"
@@ -233,12 +239,37 @@ def _judge_ranges(checks: Checks, check: Check, result: Result) -> Result:
             return replace(result, status="not run", message=f"the query gave no {quantity}")
         kind, _, number = quantity.partition("_")
         errors = checks.standard_errors if kind in _SIGMAS else 0.0
-        grade = allowed.grade(float(value), errors, result.n)
-        words = f"within {number} {_SIGMAS[kind]}" if kind in _SIGMAS else quantity
+        # A quantity that comes with its standard error is judged as leniently as a dispersion.
+        slack = checks.standard_errors * float(result.extra.get(f"{quantity}_error") or 0.0)
+        grade = allowed.grade(float(value), errors, result.n, slack)
+        words = _WORDS.get(quantity, quantity.replace("_", " "))
+        if kind in _SIGMAS:
+            words = f"within {number} {_SIGMAS[kind]}"
         status = max(status, grade, key=_RANK.__getitem__)
         low, high = allowed.passing
-        parts.append(f"{words} {100 * value:.1f} % ({100 * low:.0f} to {100 * high:.0f} % pass)")
+        if kind in _SHARES:
+            parts.append(f"{words} {100 * value:.1f} % ({100 * low:.0f} to {100 * high:.0f} % pass)")
+        else:
+            error = f" ± {_plain(slack / checks.standard_errors)}" if slack else ""
+            parts.append(f"{words} {_plain(float(value))}{error} ({_span(low, high)})")
     return replace(result, status=status if check.judged else "info", message="; ".join(parts))
+
+
+def _plain(value: float) -> str:
+    """Write a number with three digits, large ones whole, small ones to a thousandth."""
+    if abs(value) >= 100:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.3g}" if abs(value) >= 1 else f"{round(value, 3):g}"
+    return text.replace("-", "−")
+
+
+def _span(low: float, high: float) -> str:
+    if isinf(high):
+        return f"at least {_plain(low)} passes"
+    if isinf(low):
+        return f"at most {_plain(high)} passes"
+    return f"{_plain(low)} to {_plain(high)} passes"
 
 
 def _grade(ratio: float, passing: float, warning: float) -> Status:

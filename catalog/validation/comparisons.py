@@ -12,6 +12,7 @@ from catalog.database.queries import load
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.validation.checks import Checks, judge
+from catalog.validation.computed import COMPUTED, compute_rows
 from catalog.validation.results import Result
 
 __all__ = ["ingested_products", "query_parameters", "run_comparison", "run_comparisons"]
@@ -73,9 +74,7 @@ def run_comparison(
         return [_not_run(name, "only a synthetic sky has a known truth")]
     if missing := [product for product in comparison.needs if product not in products]:
         return [_not_run(name, f"no {' and no '.join(missing)} rows were ingested")]
-    query = load(f"validation/{name}")
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(query.statement, {key: parameters[key] for key in query.parameters}).fetchall()
+    rows = _rows(connection, name, parameters)
     if not rows:
         return [_not_run(name, "no star of this run passes the selection")]
     results = [judge(checks, _result(name, row)) for row in rows]
@@ -85,6 +84,15 @@ def run_comparison(
         if check.judged and not any(check.subset == subset or _prefix(check.subset, subset) for subset in found):
             results.append(_not_run(name, "no star of this run passes the selection", check.subset))
     return results
+
+
+def _rows(connection: Connection, name: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of the comparison: as its query gives them, or as computed from the stars that it gives."""
+    if name in COMPUTED:
+        return compute_rows(connection, name, parameters)
+    query = load(f"validation/{name}")
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query.statement, {key: parameters[key] for key in query.parameters}).fetchall()
 
 
 def _prefix(pattern: str, subset: str) -> bool:

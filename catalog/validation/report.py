@@ -1,18 +1,18 @@
 """The report: one HTML page that works anywhere, and the same facts as JSON."""
 
-import base64
 import json
 import platform
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from psycopg import Connection
 from psycopg.rows import dict_row
 
@@ -23,12 +23,17 @@ from catalog.metadata import LABELS
 from catalog.releases import load_release
 from catalog.validation.checks import Checks
 from catalog.validation.figures import Drawing
+from catalog.validation.images import Embedded, embed, picture_size
+from catalog.validation.pages import page_environment, style_sheet
+from catalog.validation.parity import Parity, write_csv
 from catalog.validation.results import STATUSES, Result, find, format_value, verdict
 from catalog.validation.uncertainties import uncertainty_table
 
 __all__ = ["Report", "write_report"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
+SCHEMA = 1
+"""Version of the layout of ``report.json``: it rises when a key goes or changes its meaning, not when one is added."""
+
 
 _PACKAGES = ("numpy", "keras", "tensorflow-cpu", "tensorflow", "openTSNE", "scikit-learn", "psycopg", "matplotlib")
 
@@ -42,10 +47,12 @@ class Report:
     results: Sequence[Result]
     drawings: Sequence[Drawing]
     counts: Mapping[str, int | float | str]
+    parity: Parity | None = None
+    """The paper's numbers beside the run's."""
 
 
 def write_report(connection: Connection, report: Report, folder: Path) -> None:
-    """Write ``report.html`` and ``report.json`` into `folder`, beside the figures.
+    """Write ``report.html``, ``report.json`` and ``parity.csv`` into `folder`, beside the figures.
 
     Parameters
     ----------
@@ -58,44 +65,72 @@ def write_report(connection: Connection, report: Report, folder: Path) -> None:
     provenance = _provenance(connection, report.run)
     told = verdict(report.results)
     facts = {
+        "schema": SCHEMA,
+        "written": provenance["written"],
         "run": {**provenance["run"], "release": report.run.release, "synthetic": report.run.profile.mock is not None},
         "verdict": {"status": told.status, "headline": told.headline, "counts": told.counts},
         "counts": dict(report.counts),
         "ensemble": provenance["ensemble"],
         "software": provenance["software"],
         "files": provenance["files"],
-        "figures": [
-            {"name": d.spec.name, "title": d.spec.title, "file": d.path.name if d.path else None, "reason": d.reason}
-            for d in report.drawings
-        ],
+        "figures": [_figure(drawing) for drawing in report.drawings],
+        "thresholds": report.checks.model_dump(mode="json", by_alias=True),
         "results": [result.as_dict() for result in report.results],
+        "parity": report.parity.as_dict() if report.parity else None,
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    if report.parity:
+        write_csv(report.parity, folder / "parity.csv")
+    text = json.dumps(_plain(facts), indent=1, ensure_ascii=False, allow_nan=False, default=str)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     (folder / "report.html").write_text(_page(report, provenance), encoding="utf-8")
 
 
+def _plain(value: Any) -> Any:
+    """Return `value` with null for what JSON has no number for: not a number, or no bound."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, Decimal):
+        # Sums of whole numbers.
+        return int(value)
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _figure(drawing: Drawing) -> dict[str, Any]:
+    width, height = picture_size(drawing.path) if drawing.path else (None, None)
+    return {
+        "name": drawing.spec.name,
+        "title": drawing.spec.title,
+        "section": drawing.spec.section,
+        "caption": drawing.spec.caption,
+        "file": drawing.path.name if drawing.path else None,
+        "width": width,
+        "height": height,
+        "bytes": drawing.path.stat().st_size if drawing.path else None,
+        "reason": drawing.reason,
+    }
+
+
 def _page(report: Report, provenance: Mapping[str, Any]) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {
         "difference": format_value,
         "nice": _nice,
+        "signs": _signs,
         "count": lambda n: f"{n:,}",
         "percent": lambda x: f"{100 * x:.1f} %",
     }
     template = environment.get_template("report.html.j2")
+    told = verdict(report.results)
     return template.render(
-        css=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        css=style_sheet(),
         run=report.run,
         release=load_release(report.run.profile.release),
         counts=report.counts,
-        verdict=verdict(report.results),
+        verdict=told,
+        verdict_words=_WORDS[told.status],
+        gate=_gate(report, told.status),
         labels=_label_table(report),
         overview=_overview(report),
         attention=[r for status in ("fail", "warn") for r in report.results if r.status == status],
@@ -107,19 +142,43 @@ def _page(report: Report, provenance: Mapping[str, Any]) -> str:
         drawings=report.drawings,
         image=_image,
         provenance=provenance,
+        parity=report.parity,
     )
 
 
 def _nice(text: str) -> str:
     """Write minus and order signs as in print; the keys stay easy to type."""
-    for plain, sign in ((" - ", " − "), ("<=", "≤"), (">=", "≥"), (" -1", " −1"), ("_", " ")):
+    return _signs(text).replace("_", " ")
+
+
+def _signs(text: str) -> str:
+    for plain, sign in ((" - ", " − "), ("<=", "≤"), (">=", "≥")):
         text = text.replace(plain, sign)
-    return text
+    return re.sub(r"(?<= )-(?=\d)", "−", text)
 
 
-def _image(drawing: Drawing) -> str:
+def _image(drawing: Drawing) -> Embedded:
     assert drawing.path is not None
-    return "data:image/png;base64," + base64.b64encode(drawing.path.read_bytes()).decode()
+    return embed(drawing.path)
+
+
+_WORDS = {
+    "pass": "Good: every check passed",
+    "warn": "Good, with warnings",
+    "fail": "Not good enough",
+    "not run": "Not validated",
+}
+"""The verdict in the words of the first screen."""
+
+
+def _gate(report: Report, status: str) -> str:
+    """Return what publication makes of this verdict."""
+    if status in ("pass", "warn"):
+        return "Publication accepts this catalogue."
+    reason = report.run.profile.publish.accept_failed
+    if reason:
+        return f"Publication would refuse it, but the profile accepts failed checks: {reason}."
+    return "Publication refuses this catalogue until that is corrected, or accepted with a reason."
 
 
 def _label_table(report: Report) -> list[dict[str, Any]]:
@@ -146,12 +205,14 @@ def _overview(report: Report) -> list[dict[str, Any]]:
         found = Counter(result.status for result in own)
         worst = next((status for status in ("fail", "warn", "pass") if found[status]), None)
         reason = own[0].message if len(own) == 1 and own[0].status == "not run" else ""
+        judged = sum(found[status] for status in ("fail", "warn", "pass"))
         rows.append(
             {
                 "name": name,
                 "title": comparison.title,
                 "status": worst or ("info" if found["info"] else "not run"),
                 "counts": found,
+                "judged": judged,
                 "reason": reason,
             }
         )

@@ -5,20 +5,21 @@ from pathlib import Path
 
 from psycopg import Connection
 
-from catalog.database.ledger import Run, StageResult
+from catalog.database.ledger import Run, StageResult, fingerprint, stages
 from catalog.errors import SampleError
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
 from catalog.settings import Settings
-from catalog.validation.checks import load_checks
+from catalog.validation.checks import Checks, load_checks
 from catalog.validation.comparisons import run_comparisons
 from catalog.validation.figures import draw_figures
 from catalog.validation.figures.data import fetch_figure_data
+from catalog.validation.parity import compare_with_paper
 from catalog.validation.report import Report, write_report
 from catalog.validation.results import Result, find, verdict
 from catalog.validation.stars import Stars
 
-__all__ = ["report_folder", "validate_catalogue"]
+__all__ = ["report_folder", "thresholds_changed", "validate_catalogue"]
 
 # Queries join tables that were filled a moment ago: without statistics the planner would loop over them.
 _TABLES = (
@@ -34,7 +35,9 @@ _TABLES = (
     "survey.galah_star",
     "survey.k2gap_star",
     "survey.cluster_member",
+    "survey.starhorse_distance",
     "survey.mock_truth",
+    "survey.rvs_cnn_star",
     "production.ingest_file",
 )
 
@@ -79,7 +82,7 @@ def validate_catalogue(
     ConfigurationError
         ``checks.toml`` is invalid.
     """
-    checks = load_checks(settings.home / "checks.toml")
+    checks = _checks_of(settings)
     if not connection.execute("SELECT 1 FROM production.label WHERE run_id = %s LIMIT 1", (run.run_id,)).fetchone():
         raise SampleError(f"Run {run.run_id} has no labels to validate.", "Predict them first: `rvscat predict`.")
     connection.execute(f"ANALYZE {', '.join(_TABLES)}")
@@ -95,7 +98,8 @@ def validate_catalogue(
     drawings = draw_figures(data, partial, _part(progress, _COMPARISONS + _FETCH, _FIGURES))
     progress(1.0 - _REPORT, 1.0, "report")
     counts = _counts(results, data.stars)
-    write_report(connection, Report(run, checks, results, drawings, counts), partial)
+    parity = compare_with_paper(connection, run, checks, results)
+    write_report(connection, Report(run, checks, results, drawings, counts, parity), partial)
 
     _write_results(connection, run, results)
     connection.commit()
@@ -103,7 +107,28 @@ def validate_catalogue(
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     progress(1.0, 1.0, "validated")
-    return StageResult({**counts, "report": str(folder / "report.html")}, _notes(results, folder))
+    told = {**counts, "report": str(folder / "report.html"), "thresholds": _thresholds(checks)}
+    return StageResult(told, _notes(results, folder))
+
+
+def thresholds_changed(connection: Connection, run: Run, settings: Settings) -> bool:
+    """Tell whether `run` was validated under other thresholds than those of now.
+
+    Raises
+    ------
+    ConfigurationError
+        ``checks.toml`` is invalid.
+    """
+    done = [each for each in stages(connection, run) if each.name == "validate" and each.status == "complete"]
+    return any(each.counts.get("thresholds") != _thresholds(_checks_of(settings)) for each in done)
+
+
+def _checks_of(settings: Settings) -> Checks:
+    return load_checks(settings.home / "checks.toml")
+
+
+def _thresholds(checks: Checks) -> str:
+    return fingerprint(checks.model_dump(mode="json"))
 
 
 def _part(progress: Progress, start: float, share: float) -> Progress:
@@ -137,7 +162,7 @@ def _counts(results: list[Result], stars: Stars) -> dict[str, int | float | str]
             for label in LABELS:
                 row = find(results, comparison, subset, label.name)
                 if row is not None and row.dispersion is not None:
-                    counts[f"{comparison}_{subset}_{label.name}"] = round(row.dispersion, 4)
+                    counts[f"{comparison}_{subset}_{label.name}"] = row.dispersion
     return counts
 
 

@@ -12,7 +12,7 @@ from catalog.database.copy_out import stream_arrays
 from catalog.database.queries import fetch_frame, load
 from catalog.metadata import LABELS
 
-__all__ = ["Stars", "fetch_map", "fetch_out_of_fold", "fetch_stars"]
+__all__ = ["Stars", "fetch_columns", "fetch_map", "fetch_out_of_fold", "fetch_stars"]
 
 _CHUNK = 65_536
 
@@ -76,7 +76,7 @@ def fetch_stars(connection: Connection, parameters: Mapping[str, Any]) -> Stars:
     -------
     Stars
     """
-    return Stars(_fetch(connection, "stars", parameters, _FIELDS))
+    return Stars(fetch_columns(connection, "stars", parameters, _FIELDS))
 
 
 def fetch_map(connection: Connection, run_id: int, perplexity: int) -> Mapping[str, np.ndarray]:
@@ -95,7 +95,7 @@ def fetch_map(connection: Connection, run_id: int, perplexity: int) -> Mapping[s
         "alike": ("bool", None),
         **dict.fromkeys(("teff", "logg", "mh"), ("float4", None)),
     }
-    return _fetch(connection, "likeness_map", {"run_id": run_id, "perplexity": perplexity}, fields)
+    return fetch_columns(connection, "likeness_map", {"run_id": run_id, "perplexity": perplexity}, fields)
 
 
 def fetch_out_of_fold(connection: Connection, run_id: int) -> Mapping[str, np.ndarray]:
@@ -110,9 +110,26 @@ def fetch_out_of_fold(connection: Connection, run_id: int) -> Mapping[str, np.nd
     return {str(name): frame[name].to_numpy(dtype=np.int64 if name == "source_id" else np.float64) for name in frame}
 
 
-def _fetch(
+def fetch_columns(
     connection: Connection, name: str, parameters: Mapping[str, Any], fields: Mapping[str, tuple[str, int | None]]
 ) -> dict[str, np.ndarray]:
+    """Read the rows of a query of ``sql/validation`` as arrays.
+
+    Parameters
+    ----------
+    connection : psycopg.Connection
+    name : str
+        Of the query; its rows may hold no null.
+    parameters : mapping
+        At least those that the query names.
+    fields : mapping of str to (type, length)
+        Columns of the query, in order; see `catalog.database.copy_out.stream_arrays`.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray
+        Each of shape (n,).
+    """
     query = load(f"validation/{name}")
     wanted = {key: parameters[key] for key in query.parameters}
     blocks = list(stream_arrays(connection, query.statement, wanted, fields, _CHUNK))
@@ -123,4 +140,4 @@ def _fetch(
 
 
 def _numpy(kind: str) -> type[np.generic]:
-    return {"int8": np.int64, "bool": np.bool_, "float4": np.float32}[kind]
+    return {"int8": np.int64, "bool": np.bool_, "float4": np.float32, "float8": np.float64}[kind]

@@ -7,19 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from catalog.ensemble.variants import VariantFigures, VariantStudy
 from catalog.ensemble.variants.subsets import CONFUSED, COOL
 from catalog.metadata import LABELS
 from catalog.settings import Settings
 from catalog.validation.figures.variants import save_variants
+from catalog.validation.pages import page_environment, style_sheet
 from catalog.validation.results import format_value
 
 __all__ = ["write_variant_report"]
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _KINDS = {"out_of_fold": "out of fold", "all_members": "by all members"}
 
 
@@ -52,18 +49,10 @@ def write_variant_report(study: VariantStudy, settings: Settings) -> Path:
 
 
 def _page(study: VariantStudy, picture: Path) -> str:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters |= {"count": lambda n: f"{n:,}", "percent": lambda x: f"{100 * x:.1f} %"}
-    return environment.get_template(
-        "variants.html.j2"
-    ).render(
-        css=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+    return environment.get_template("variants.html.j2").render(
+        css=style_sheet(),
         study=study,
         labels=LABELS,
         n_stars=len(study.source_id),

@@ -23,41 +23,33 @@ WITH member AS (
       AND found.source_id IS NOT NULL
       AND (member.proba >= :proba_min OR member.proba IS NULL)
     ORDER BY found.source_id, member.proba DESC NULLS LAST, member.cluster, member.file_id, member.row_number
-), galah AS (
-    SELECT DISTINCT ON (galah.dr3_source_id) galah.dr3_source_id AS source_id, galah.fe_h
-    FROM survey.galah_star galah
-    JOIN production.ingest_file file ON file.file_id = galah.file_id
-    WHERE file.release = :'release'
-      AND file.status = 'complete'
-      AND galah.flag_sp = 0
-      AND galah.flag_fe_h = 0
-      AND galah.fe_h <> 'NaN'
-    ORDER BY galah.dr3_source_id, galah.snr_c3_iraf DESC NULLS LAST, galah.file_id, galah.row_number
 ), cluster AS (
-    SELECT member.cluster AS name, count(*) AS n, avg(star.feh) AS mean, stddev_samp(star.feh) AS dispersion,
-           (percentile_cont(0.8413) WITHIN GROUP (ORDER BY star.feh)
-            - percentile_cont(0.1587) WITHIN GROUP (ORDER BY star.feh)) / 2 AS robust_dispersion,
-           count(galah.fe_h) AS n_galah, avg(galah.fe_h) AS mean_galah, stddev_samp(galah.fe_h) AS dispersion_galah
+    SELECT member.cluster AS name, array_agg(star.feh) AS iron,
+           count(galah.feh) AS n_galah, avg(galah.feh) AS mean_galah, stddev_samp(galah.feh) AS dispersion_galah
     FROM production.labelled_star star
     JOIN member USING (source_id)
-    LEFT JOIN galah USING (source_id)
+    LEFT JOIN production.galah_iron galah ON galah.release = star.release AND galah.source_id = star.source_id
     WHERE star.run_id = :run_id
       AND star.release = :'release'
       AND star.flag_bits = 0
     GROUP BY member.cluster
     HAVING count(*) >= :members_min
+), measured AS (
+    SELECT cluster.*, found.n, found.bias AS mean, found.dispersion, found.robust_dispersion
+    FROM cluster
+    CROSS JOIN LATERAL production.moments(iron) AS found
 )
 SELECT *
 FROM (
     SELECT name AS subset, 'feh' AS label, n, mean - mean_galah AS bias, dispersion, robust_dispersion,
            mean, n_galah, mean_galah, dispersion_galah
-    FROM cluster
+    FROM measured
     UNION ALL
     SELECT 'all clusters', 'feh', count(*), avg(mean - mean_galah),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY dispersion),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY robust_dispersion),
            NULL, CAST(sum(n_galah) AS bigint), NULL, NULL
-    FROM cluster
+    FROM measured
     HAVING count(*) > 0
 ) AS answer
 ORDER BY mean IS NOT NULL, n DESC, subset

@@ -4,8 +4,10 @@
 --     alone, unlike by distance alone, unlike by both; label always tsne; n stars of the part; bias always null; dispersion
 --     always null; robust_dispersion always null; stars with these verdicts; fraction their share; part and verdict
 WITH star AS (
+    -- Kinds of stars first: there are few of them.
     SELECT star.flag_bits & 128 <> 0 AS by_map, companion.outside AS by_distance,
-           gaia.rvs_spec_sig_to_noise AS snr, star.teff, star.mh
+           width_bucket(gaia.rvs_spec_sig_to_noise, CAST(ARRAY[25, 60] AS real[])) AS snr_range,
+           star.teff < 4000 AS cool, star.teff > 6500 AS hot, star.mh < -1 AS poor, count(*) AS n
     FROM production.labelled_star star
     JOIN production.training_distance companion USING (run_id, source_id)
     JOIN survey.gaia_source gaia ON gaia.release = star.release AND gaia.source_id = star.source_id
@@ -13,27 +15,26 @@ WITH star AS (
       AND star.release = :'release'
       AND star.role = 'observed'
       AND star.flag_bits IS NOT NULL
-), part AS (
-    SELECT part.number, part.name, star.by_map, star.by_distance
+    GROUP BY 1, 2, 3, 4, 5, 6
+), verdict AS (
+    SELECT part.number, part.name, verdict.number AS verdict_number, verdict.name AS verdict,
+           CAST(sum(n) AS bigint) AS total,
+           CAST(COALESCE(sum(n) FILTER (WHERE by_map = verdict.map AND by_distance = verdict.distance), 0) AS bigint) AS found
     FROM star
     CROSS JOIN LATERAL (VALUES
         (1, 'observed', TRUE),
-        (2, 'S/N below 25', star.snr < 25),
-        (3, 'S/N 25 to 60', star.snr >= 25 AND star.snr < 60),
-        (4, 'S/N above 60', star.snr >= 60),
-        (5, 'Teff below 4000 K', star.teff < 4000),
-        (6, 'Teff above 6500 K', star.teff > 6500),
-        (7, '[M/H] below -1', star.mh < -1)
+        (2, 'S/N below 25', star.snr_range = 0),
+        (3, 'S/N 25 to 60', star.snr_range = 1),
+        (4, 'S/N above 60', star.snr_range = 2),
+        (5, 'Teff below 4000 K', star.cool),
+        (6, 'Teff above 6500 K', star.hot),
+        (7, '[M/H] below -1', star.poor)
     ) AS part (number, name, holds)
-    WHERE part.holds
-), verdict AS (
-    SELECT part.number, part.name, verdict.number AS verdict_number, verdict.name AS verdict,
-           count(*) AS total, count(*) FILTER (WHERE by_map = verdict.map AND by_distance = verdict.distance) AS found
-    FROM part
     CROSS JOIN (VALUES
         (1, 'like by both', FALSE, FALSE), (2, 'unlike by t-SNE alone', TRUE, FALSE),
         (3, 'unlike by distance alone', FALSE, TRUE), (4, 'unlike by both', TRUE, TRUE)
     ) AS verdict (number, name, map, distance)
+    WHERE part.holds
     GROUP BY part.number, part.name, verdict.number, verdict.name
 )
 SELECT name || ', ' || verdict AS subset, 'tsne' AS label, total AS n, CAST(NULL AS double precision) AS bias,

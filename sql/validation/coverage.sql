@@ -22,18 +22,16 @@ WITH star AS (
            star.teff, star.logg, star.mh, star.snr, label.number, label.name,
            label.cnn - label.apogee AS residual, label.sigma, label.calibrated
     FROM star
-    JOIN survey.apogee_star apogee ON apogee.file_id = star.apogee_file_id AND apogee.row_number = star.apogee_row
-    JOIN production.ingest_file file ON file.file_id = apogee.file_id
+    JOIN production.apogee_reference apogee
+      ON apogee.release = star.release AND apogee.file_id = star.apogee_file_id AND apogee.row_number = star.apogee_row
     CROSS JOIN LATERAL (VALUES
         (1, 'teff', star.teff, apogee.teff, star.sigma_teff, star.sigma_teff_oof),
         (2, 'logg', star.logg, apogee.logg, star.sigma_logg, star.sigma_logg_oof),
-        (3, 'mh', star.mh, apogee.m_h, star.sigma_mh, star.sigma_mh_oof),
-        (4, 'alpham', star.alpham, apogee.alpha_m, star.sigma_alpham, star.sigma_alpham_oof),
-        (5, 'feh', star.feh, apogee.fe_h, star.sigma_feh, star.sigma_feh_oof)
+        (3, 'mh', star.mh, apogee.mh, star.sigma_mh, star.sigma_mh_oof),
+        (4, 'alpham', star.alpham, apogee.alpham, star.sigma_alpham, star.sigma_alpham_oof),
+        (5, 'feh', star.feh, apogee.feh, star.sigma_feh, star.sigma_feh_oof)
     ) AS label (number, name, cnn, apogee, sigma, calibrated)
-    WHERE file.release = :'release'
-      AND file.status = 'complete'
-      AND COALESCE(apogee.aspcapflag, 0) & :aspcapflag_mask = 0
+    WHERE apogee.aspcapflag & :aspcapflag_mask = 0
     UNION ALL
     SELECT 2, 'training, out of fold', unseen.teff, unseen.logg, unseen.mh, star.snr, label.number, label.name,
            label.residual, label.sigma, label.calibrated

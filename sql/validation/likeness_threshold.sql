@@ -11,44 +11,56 @@ WITH sample AS (
     LEFT JOIN survey.true_star truth ON truth.release = :'release' AND truth.source_id = star.source_id
     WHERE star.run_id = :run_id
       AND star.role IN ('training', 'observed')
-), absent AS (
+), kind AS (
     SELECT kind, count(*) FILTER (WHERE role = 'training')
                  < :training_share_min * sum(count(*) FILTER (WHERE role = 'training')) OVER () AS absent
     FROM sample
     WHERE kind IS NOT NULL
     GROUP BY kind
-), distance (method, space, source_id, distance) AS (
-    SELECT 'tsne', perplexity, source_id, distance FROM production.likeness WHERE run_id = :run_id
-    UNION ALL
-    SELECT 'placed', perplexity, source_id, placed_distance
-    FROM production.likeness WHERE run_id = :run_id AND placed_distance IS NOT NULL
-    UNION ALL
-    SELECT 'pca', 0, source_id, distance FROM production.training_distance WHERE run_id = :run_id
+), observed AS (
+    SELECT sample.source_id, kind.absent
+    FROM sample
+    LEFT JOIN kind ON kind.kind = sample.kind
+    WHERE sample.role = 'observed'
 ), level AS (
-    SELECT ARRAY[0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.997, 0.998,
-                 0.999, 1] AS quantiles
-), threshold AS (
-    -- Distances are single precision: a star at the threshold itself is like.
-    SELECT distance.method, distance.space,
-           (SELECT array_agg(t * 1.000001 ORDER BY i) FROM unnest(
-               percentile_cont((SELECT CAST(quantiles AS double precision[]) FROM level)) WITHIN GROUP (ORDER BY distance.distance)
-           ) WITH ORDINALITY AS u (t, i)) AS thresholds
-    FROM distance
-    JOIN sample ON sample.source_id = distance.source_id AND sample.role = 'training'
-    GROUP BY distance.method, distance.space
-), star AS (
-    -- Number of thresholds that a star exceeds, in the map where it exceeds most.
-    SELECT distance.method, sample.source_id, sample.kind,
-           max(width_bucket(CAST(distance.distance AS double precision), threshold.thresholds)) AS exceeded
-    FROM distance
-    JOIN threshold ON threshold.method = distance.method AND threshold.space = distance.space
-    JOIN sample ON sample.source_id = distance.source_id AND sample.role = 'observed'
-    GROUP BY distance.method, sample.source_id, sample.kind
-), counted AS (
-    SELECT star.method, star.exceeded, absent.absent, count(*) AS n
-    FROM star
-    LEFT JOIN absent ON absent.kind = star.kind
-    GROUP BY star.method, star.exceeded, absent.absent
+    SELECT CAST(ARRAY[0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.97, 0.98, 0.985, 0.99, 0.9925, 0.995, 0.997, 0.998,
+                      0.999, 1] AS double precision[]) AS quantiles
+), map_threshold AS (
+    SELECT star.perplexity,
+           percentile_cont((SELECT quantiles FROM level)) WITHIN GROUP (ORDER BY star.distance) AS joint,
+           percentile_cont((SELECT quantiles FROM level)) WITHIN GROUP (ORDER BY star.placed_distance) AS placed
+    FROM production.likeness star
+    JOIN sample ON sample.source_id = star.source_id AND sample.role = 'training'
+    WHERE star.run_id = :run_id
+    GROUP BY star.perplexity
+), companion_threshold AS (
+    SELECT percentile_cont((SELECT quantiles FROM level)) WITHIN GROUP (ORDER BY star.distance) AS thresholds
+    FROM production.training_distance star
+    JOIN sample ON sample.source_id = star.source_id AND sample.role = 'training'
+    WHERE star.run_id = :run_id
+), mapped AS (
+    -- Number of thresholds that a star exceeds, in the map where it exceeds most. Distances are single precision: a star at
+    -- the threshold itself is like.
+    SELECT observed.source_id, observed.absent,
+           max(width_bucket(CAST(star.distance AS double precision) / 1.000001, map_threshold.joint)) AS joint,
+           max(width_bucket(CAST(star.placed_distance AS double precision) / 1.000001, map_threshold.placed)) AS placed
+    FROM production.likeness star
+    JOIN map_threshold ON map_threshold.perplexity = star.perplexity
+    JOIN observed ON observed.source_id = star.source_id
+    WHERE star.run_id = :run_id
+    GROUP BY observed.source_id, observed.absent
+), counted (method, exceeded, absent, n) AS (
+    SELECT 'tsne', joint, absent, count(*) FROM mapped GROUP BY joint, absent
+    UNION ALL
+    SELECT 'placed', placed, absent, count(*) FROM mapped WHERE placed IS NOT NULL GROUP BY placed, absent
+    UNION ALL
+    SELECT 'pca', width_bucket(CAST(star.distance AS double precision) / 1.000001, companion_threshold.thresholds),
+           observed.absent, count(*)
+    FROM production.training_distance star
+    CROSS JOIN companion_threshold
+    JOIN observed ON observed.source_id = star.source_id
+    WHERE star.run_id = :run_id
+    GROUP BY 2, 3
 )
 SELECT counted.method, CAST(quantile.quantile AS double precision) AS quantile, CAST(sum(n) AS bigint) AS n,
        CAST(COALESCE(sum(n) FILTER (WHERE exceeded >= quantile.number), 0) / sum(n) AS double precision) AS flagged,

@@ -175,6 +175,15 @@ def test_every_cut_of_the_observed_sample_rejects_a_star(sky: Path, release: Rel
     assert (table["parallax"] < 0).any()
 
 
+def test_gaia_misses_some_emission_line_stars(sky: Path, read_bulk: Reader) -> None:
+    """They pass the cut on classlabel_espels: digit 8 of the flag is what is left to find them."""
+    classes = read_bulk(sky / "astrophysical_parameters", ["source_id", "classlabel_espels"])
+    table = classes.merge(pd.read_csv(sky / "mock_truth" / "mock_truth.csv"), on="source_id")
+    shows = table["kind"] == "emission-line star"
+    assert not table.loc[~shows, "classlabel_espels"].notna().any()
+    assert table.loc[shows, "classlabel_espels"].isna().mean() == pytest.approx(0.25, abs=0.15)
+
+
 def test_gspspec(sky: Path, read_bulk: Reader) -> None:
     """Worse at low S/N, flagged there, and unbiased once calibrated."""
     table = read_bulk(sky / "astrophysical_parameters").merge(

@@ -52,6 +52,11 @@ def seed_run(connection: psycopg.Connection) -> SeedRun:
         bits[: n // 2] = 0
         flags = ["".join(str(int(b) >> i & 1) for i in range(8)) for b in bits]
         _write(connection, run, star, labels, bits, flags)
+        connection.execute(
+            "INSERT INTO production.validation_result (run_id, comparison, subset, label, n, status, query) "
+            "VALUES (%s, 'apogee', 'training', 'teff', 10, 'pass', 'validation/apogee')",
+            (run.run_id,),
+        )
         connection.commit()
         return Labelled(star["source_id"], labels, flags, star["ra"], star["dec"])
 

@@ -9,8 +9,6 @@ import pytest
 from catalog.errors import QueryError
 from catalog.service.adql import prepare, translate
 from catalog.service.query import run_query
-from catalog.service.resolve import MAX_COLUMNS
-from catalog.service.rules import MAX_DEPTH, MAX_LENGTH, MAX_NESTING
 
 TABLES = {
     "catalogue.rvs_cnn": ["sourceid", "teff", "logg", "flag_boundary"],
@@ -120,6 +118,8 @@ FUNCTIONS = [
     ("5 / 2", 2),
     ("-teff - -2 * (3 + 1)", -5769.0),
     ("1.5e3", 1500.0),
+    ("0xFF + 0x10", 271),
+    ("RAND(42) < 2", True),
 ]
 
 
@@ -178,7 +178,10 @@ MISTAKES = [
     ("SELECT SQR(teff) FROM rvs_cnn", r"function SQR is not offered\. Did you mean SQRT"),
     ("SELECT SIN(teff, 1) FROM rvs_cnn", r"SIN takes 1 argument, not 2"),
     ("SELECT PI(1) FROM rvs_cnn", r"PI takes 0 arguments, not 1"),
-    ("SELECT RAND(42) FROM rvs_cnn", r"RAND takes 0 arguments, not 1"),
+    ("SELECT RAND(4, 2) FROM rvs_cnn", r"RAND takes 0 or 1 arguments, not 2"),
+    ("SELECT 5teff FROM rvs_cnn", r"5teff is neither a number nor a name"),
+    ("SELECT 0xFFg FROM rvs_cnn", r"0xFFg is neither a number nor a name"),
+    ("SELECT CAST(sourceid AS CHAR(1000000000)) FROM rvs_cnn", r"not a length"),
     ("SELECT SUM(*) FROM rvs_cnn", r"SUM\(\*\) is not allowed\. Only COUNT"),
     ("SELECT COUNT(DISTINCT teff, logg) FROM rvs_cnn", r"COUNT\(DISTINCT …\) takes 1 argument, not 2"),
     ("SELECT SQRT(DISTINCT teff) FROM rvs_cnn", r"SQRT takes neither"),
@@ -204,7 +207,7 @@ MISTAKES = [
     (" \n ", r"query is empty"),
     ("-- nothing", r"nothing but comments"),
     (";", r"nothing but comments"),
-    ("SELECT a.teff FROM rvs_cnn a, rvs_cnn a", r"cannot be resolved"),
+    ("SELECT a.teff FROM rvs_cnn a, rvs_cnn a", r"Two tables in FROM have the name a"),
 ]
 
 
@@ -212,198 +215,6 @@ MISTAKES = [
 def test_mistakes_are_named(adql, message):
     with pytest.raises(QueryError, match=message):
         translate(adql, TABLES)
-
-
-HOSTILE = [
-    # more than a query, or none
-    ("SELECT 1; DROP TABLE catalogue.rvs_cnn", "more than one statement"),
-    ("SELECT teff FROM rvs_cnn; SELECT 1", "more than one statement"),
-    ("DROP TABLE catalogue.rvs_cnn", "begins with DROP"),
-    ("INSERT INTO catalogue.rvs_cnn VALUES (1)", "begins with INSERT"),
-    ("DELETE FROM catalogue.rvs_cnn", "begins with DELETE"),
-    ("UPDATE catalogue.rvs_cnn SET teff = 0", "begins with UPDATE"),
-    ("COPY catalogue.rvs_cnn TO '/tmp/x'", "begins with COPY"),
-    ("COPY (SELECT 1) TO PROGRAM 'id'", "begins with COPY"),
-    ("SET ROLE postgres", "begins with SET"),
-    ("EXPLAIN ANALYZE SELECT 1", "begins with EXPLAIN"),
-    ("DO $$ BEGIN END $$", "begins with DO"),
-    ("VALUES (1)", "begins with VALUES"),
-    ("TABLE catalogue.rvs_cnn", "begins with TABLE"),
-    ("WITH x AS (DELETE FROM rvs_cnn RETURNING *) SELECT * FROM x", "not"),
-    ("WITH x AS (SELECT 1) DELETE FROM rvs_cnn", "not"),
-    ("SELECT teff INTO stolen FROM rvs_cnn", "INTO stolen is not allowed"),
-    ("SELECT teff FROM rvs_cnn FOR UPDATE", "FOR UPDATE is not allowed"),
-    # tables
-    ("SELECT * FROM pg_catalog.pg_authid", "no published table pg_catalog.pg_authid"),
-    ("SELECT * FROM pg_user", "no published table pg_user"),
-    ("SELECT * FROM information_schema.tables", "no published table information_schema.tables"),
-    ("SELECT * FROM production.run", "no published table production.run"),
-    ("SELECT * FROM survey.gaia_source", "no published table survey.gaia_source"),
-    ('SELECT * FROM "pg_catalog"."pg_user"', "no published table"),
-    ('SELECT * FROM "catalogue.rvs_cnn"', "no published table"),
-    ("SELECT teff FROM ..rvs_cnn", "name is missing|CATALOG"),
-    ('SELECT teff AS "" FROM rvs_cnn', "name is missing"),
-    ("SELECT * FROM db.catalogue.rvs_cnn", "CATALOG in db.catalogue.rvs_cnn is not allowed"),
-    ("WITH pg_user AS (SELECT usename FROM pg_user) SELECT * FROM pg_user", "no published table pg_user"),
-    ("SELECT * FROM (WITH pg_user AS (SELECT 1 AS x) SELECT * FROM pg_user) a, pg_user", "no published table pg_user"),
-    ("SELECT teff FROM rvs_cnn WHERE (SELECT COUNT(*) FROM pg_shadow) > 0", "no published table pg_shadow"),
-    ("SELECT teff FROM rvs_cnn WHERE teff IN (SELECT oid FROM pg_class)", "no published table pg_class"),
-    ("SELECT teff FROM rvs_cnn ORDER BY (SELECT 1 FROM pg_class)", "no published table pg_class"),
-    ("SELECT teff FROM rvs_cnn UNION SELECT usename FROM pg_user", "no published table pg_user"),
-    ("SELECT CASE WHEN EXISTS (SELECT 1 FROM pg_class) THEN 1 END FROM rvs_cnn", "no published table pg_class"),
-    ("SELECT * FROM rvs_cnn JOIN pg_class ON (SELECT true FROM pg_user)", "no published table"),
-    # columns that PostgreSQL has and the catalogue has not
-    ("SELECT ctid FROM rvs_cnn", "no column ctid"),
-    ("SELECT xmin, tableoid FROM rvs_cnn", "no column xmin"),
-    ("SELECT r FROM rvs_cnn r", "no column r"),
-    ("SELECT rvs_cnn FROM rvs_cnn", "no column rvs_cnn"),
-    ("SELECT current_user FROM rvs_cnn", "no column current_user"),
-    ("SELECT session_user, user FROM rvs_cnn", "no column"),
-    ("SELECT current_setting FROM rvs_cnn", "no column current_setting"),
-    ("SELECT localtimestamp FROM rvs_cnn", "no column"),
-    # functions
-    ("SELECT pg_sleep(100) FROM rvs_cnn", "function PG_SLEEP is not offered"),
-    ("SELECT pg_catalog.pg_sleep(100) FROM rvs_cnn", "is not allowed"),
-    ('SELECT "pg_sleep"(100) FROM rvs_cnn', "is not offered"),
-    ("SELECT * FROM pg_read_file('/etc/passwd')", "PG_READ_FILE.* is not allowed as a table"),
-    ("SELECT pg_read_file('/etc/passwd') FROM rvs_cnn", "PG_READ_FILE is not offered"),
-    ("SELECT set_config('role', 'postgres', false) FROM rvs_cnn", "SET_CONFIG is not offered"),
-    ("SELECT * FROM dblink('dbname=x', 'SELECT 1') AS t(a int)", "is not allowed"),
-    ("SELECT lo_import('/etc/passwd') FROM rvs_cnn", "LO_IMPORT is not offered"),
-    ("SELECT query_to_xml('SELECT 1', true, true, '') FROM rvs_cnn", "QUERY_TO_XML is not offered"),
-    ("SELECT generate_series(1, 1000000000) FROM rvs_cnn", "GENERATE_SERIES is not offered"),
-    ("SELECT repeat('a', 1000000000) FROM rvs_cnn", "REPEAT is not offered"),
-    ("SELECT version() FROM rvs_cnn", "VERSION is not offered"),
-    ("SELECT pg_terminate_backend(1) FROM rvs_cnn", "PG_TERMINATE_BACKEND is not offered"),
-    ("SELECT string_agg(sourceid, ',') FROM rvs_cnn", "STRING_AGG is not offered"),
-    ("SELECT row(teff) FROM rvs_cnn", "ROW is not offered"),
-    ("SELECT COUNT(*) OVER () FROM rvs_cnn", "OVER.* is not allowed"),
-    ("SELECT COUNT(*) FILTER (WHERE teff > 1) FROM rvs_cnn", "FILTER.* is not allowed"),
-    ("SELECT PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY teff) FROM rvs_cnn", "is not allowed"),
-    ("SELECT * FROM unnest(ARRAY[1]) AS x", "is not allowed"),
-    ("SELECT * FROM rvs_cnn, LATERAL (SELECT 1) AS x", "LATERAL.* is not allowed"),
-    ("SELECT * FROM json_to_recordset('[]') AS x(a int)", "is not allowed"),
-    # types, operators and literals
-    ("SELECT CAST('pg_authid' AS regclass) FROM rvs_cnn", "CAST to regclass is not allowed"),
-    ("SELECT 'pg_authid'::regclass FROM rvs_cnn", "not valid ADQL"),
-    ("SELECT teff->'a' FROM rvs_cnn", "not valid ADQL|not allowed"),
-    ("SELECT ''{: 1} FROM rvs_cnn", "not valid ADQL"),
-    ("SELECT COUNT(SELECT teff FROM rvs_cnn) FROM rvs_cnn", "stands in parentheses"),
-    ("SELECT CAST('<a/>' AS xml) FROM rvs_cnn", "CAST to XML is not allowed"),
-    ("SELECT CAST(teff AS int[]) FROM rvs_cnn", "is not allowed"),
-    ("SELECT date '2020-01-01' FROM rvs_cnn", "CAST to DATE is not allowed"),
-    ("SELECT interval '1 day' FROM rvs_cnn", "is not allowed"),
-    ("SELECT ARRAY[1, 2] FROM rvs_cnn", "is not allowed"),
-    ("SELECT (1, 2) FROM rvs_cnn", "is not allowed"),
-    ("SELECT {'a': 1} FROM rvs_cnn", "is not allowed"),
-    ("SELECT teff[1] FROM rvs_cnn", "is not allowed"),
-    ("SELECT teff | 1 FROM rvs_cnn", "is not allowed"),
-    ("SELECT teff FROM rvs_cnn WHERE sourceid ~ '(a+)+$'", "not valid ADQL|not allowed"),
-    ("SELECT teff FROM rvs_cnn WHERE sourceid SIMILAR TO 'a'", "SIMILAR TO.* is not allowed"),
-    ("SELECT teff COLLATE \"C\" FROM rvs_cnn", "COLLATE.* is not allowed"),
-    ("SELECT teff AT TIME ZONE 'UTC' FROM rvs_cnn", "is not allowed"),
-    ("SELECT E'\\047' FROM rvs_cnn", "not valid ADQL|no column"),
-    ("SELECT U&'\\0061' FROM rvs_cnn", "not allowed|not valid"),
-    ("SELECT $$text$$ FROM rvs_cnn", "no column|not valid"),
-    ("SELECT x'ff' FROM rvs_cnn", "not valid ADQL|no column"),
-    ("SELECT ?, :name, @var FROM rvs_cnn", "is not allowed"),
-    ("SELECT $1 FROM rvs_cnn", "no column"),
-    ("SELECT %s FROM rvs_cnn", "not valid ADQL"),
-    ("SELECT teff FROM SELECT teff FROM rvs_cnn", "not allowed as a table|not valid"),
-    ("SELECT (teff AS x) FROM rvs_cnn", "is not allowed"),
-    ("SELECT teff IS logg FROM rvs_cnn", "Write IS NULL"),
-    ("SELECT teff FROM rvs_cnn WHERE teff IS DISTINCT FROM logg", "not allowed|not valid"),
-    ("SELECT * FROM ('[]') AS x(aWHENint)", "not|Something"),
-    # comments and control characters
-    ("SELECT teff /* hidden */ FROM rvs_cnn", "not valid ADQL"),
-    ("SELECT teff /*! hidden */ FROM rvs_cnn", "not valid ADQL"),
-    ("SELECT /*+ hint */ teff FROM rvs_cnn", "not valid ADQL|not allowed"),
-    ("SELECT teff\x00 FROM rvs_cnn", r"control character U\+0000 at position 11"),
-    ("SELECT '\ud800' FROM rvs_cnn", r"control character U\+D800"),
-    # parts of SELECT that ADQL has not
-    ("SELECT DISTINCT ON (teff) teff FROM rvs_cnn", "DISTINCT ON"),
-    ("WITH RECURSIVE x AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM x) SELECT * FROM x", "RECURSIVE.* is not allowed"),
-    ("WITH x AS MATERIALIZED (SELECT teff FROM rvs_cnn) SELECT * FROM x", "MATERIALIZED.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn GROUP BY ROLLUP (teff)", "ROLLUP.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn GROUP BY CUBE (teff)", "CUBE.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn FETCH FIRST 5 ROWS ONLY", "FETCH.* is not allowed"),
-    ("SELECT * EXCEPT (teff) FROM rvs_cnn", "EXCEPT.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn TABLESAMPLE SYSTEM (1)", "TABLESAMPLE.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn WHERE teff > ALL (SELECT 1)", "ALL.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn WHERE teff = ANY (SELECT teff FROM rvs_cnn)", "ANY.* is not allowed"),
-    ("SELECT teff FROM rvs_cnn SEMI JOIN rvs_cnn_extended", "SEMI JOIN is not allowed"),
-    ("SELECT teff FROM rvs_cnn WINDOW w AS (ORDER BY teff)", "is not allowed|not valid"),
-    ("SELECT teff FROM rvs_cnn QUALIFY teff > 1", "is not allowed|not valid"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("adql", "message"), HOSTILE)
-def test_everything_else_is_refused(adql, message):
-    with pytest.raises(QueryError, match=f"(?i){message}"):
-        translate(adql, TABLES)
-
-
-def test_quoted_names_stay_names(published):
-    evil = 'a"; DROP TABLE catalogue.rvs_cnn; --'
-    result = run_query(published, 'SELECT teff AS "{}" FROM rvs_cnn'.format(evil.replace('"', '""')))
-    assert [column.name for column in result.columns] == [evil]
-    assert len(result.rows) == 5
-
-
-def test_backslashes_end_no_string(published):
-    sql = r"SELECT 'a\' || ' OR 1=1 --' FROM rvs_cnn WHERE sourceid = '1001'"
-    assert run_query(published, sql).rows == [(r"a\ OR 1=1 --",)]
-
-
-def test_comments_do_not_reach_the_database():
-    assert translate("SELECT teff -- '; DROP TABLE x\n FROM rvs_cnn", TABLES).count("--") == 0
-    assert "/*" not in translate("SELECT teff -- x\n FROM rvs_cnn", TABLES)
-
-
-@pytest.mark.parametrize(
-    "adql",
-    [
-        "SELECT teff FROM rvs_cnn WHERE " + "(" * 5000 + "teff > 1" + ")" * 5000,
-        "SELECT teff FROM rvs_cnn WHERE " + "NOT " * 5000 + "teff > 1",
-        "SELECT " + "-" + " -" * 5000 + "teff FROM rvs_cnn",
-        "SELECT " + "CASE WHEN 1=1 THEN " * 3000 + "1" + " END" * 3000 + " FROM rvs_cnn",
-        "SELECT " + "ABS(" * 5000 + "teff" + ")" * 5000 + " FROM rvs_cnn",
-        "SELECT " + "+".join(["teff"] * 5000) + " FROM rvs_cnn",
-        "SELECT teff FROM rvs_cnn WHERE " + " OR ".join(["teff = 1"] * 5000),
-        "SELECT * FROM " + "(SELECT * FROM " * 3000 + "rvs_cnn" + ") a" * 3000,
-        " UNION ".join(["SELECT teff FROM rvs_cnn"] * 1000),
-        "SELECT " + "[" * 3000 + "]" * 3000,
-        "SELECT " + "{" * 3000,
-        "SELECT CAST(teff AS " + "array<" * 3000,
-        "WITH " + ", ".join(f"c{i} AS (SELECT * FROM {f'c{i - 1}' if i else 'rvs_cnn'})" for i in range(1100)) + " SELECT * FROM c1099",
-    ],
-    ids=lambda adql: adql[:30],
-)  # fmt: skip
-def test_depth_is_limited(adql):
-    with pytest.raises(QueryError, match=r"deep|chain or nest|not valid ADQL"):
-        translate(adql, TABLES)
-
-
-def test_what_is_just_within_the_limits_works(published):
-    nested = "(" * (MAX_NESTING - 1) + "teff > 1" + ")" * (MAX_NESTING - 1)
-    assert len(run_query(published, f"SELECT teff FROM rvs_cnn WHERE {nested}").rows) == 5
-    chain = " OR ".join(f"teff = {i}" for i in range(MAX_DEPTH - 10))
-    assert run_query(published, f"SELECT teff FROM rvs_cnn WHERE {chain}").rows == []
-    many = ", ".join(f"'{10**18 + i}'" for i in range(4200))
-    adql = f"SELECT teff FROM rvs_cnn WHERE sourceid IN ('1001', {many})"
-    assert MAX_LENGTH - 10_000 < len(adql) < MAX_LENGTH
-    assert len(run_query(published, adql).rows) == 1
-
-
-def test_length_is_limited():
-    with pytest.raises(QueryError, match="longer than 100 kB"):
-        translate("SELECT teff FROM rvs_cnn --" + "é" * (MAX_LENGTH // 2), TABLES)
-
-
-def test_stars_of_stars_are_limited():
-    doubling = ", ".join(f"c{i} AS (SELECT * FROM c{i - 1} a, c{i - 1} b)" for i in range(1, 25))
-    with pytest.raises(QueryError, match=rf"asks for \d+ columns; at most {MAX_COLUMNS}"):
-        translate(f"WITH c0 AS (SELECT * FROM rvs_cnn), {doubling} SELECT 1 AS x FROM c24", TABLES)
 
 
 @pytest.mark.parametrize("adql", [adql for adql, _ in ANSWERS])

@@ -8,9 +8,28 @@ import pytest
 from catalog.errors import QueryError
 from catalog.service import query
 from catalog.service.published import published_tables
-from tests.service.test_adql import ANSWERS, HOSTILE
+from tests.service.test_adql import ANSWERS
+from tests.service.test_hostile import HOSTILE
 
-SEEDS = [adql for adql, _ in ANSWERS + HOSTILE]
+GEOMETRY = [
+    f"SELECT source_id, {value} AS v FROM rvs_cnn_extended WHERE {condition}"
+    for value in (
+        "ivo_healpix_index(6, ra, dec)",
+        "DISTANCE(ivo_healpix_center(3, 77), POINT(ra, dec))",
+        "COORD1(CENTROID(POLYGON(0, 0, 3, 0, 3, 3)))",
+        "rvscat_flag('10000001', 'tsne')",
+        "rvscat_flag_words('10000001') || IN_UNIT(ra, 'rad')",
+        "ivo_interval_overlaps(ra, dec, 0x1F, 5 / 60.)",
+    )
+    for condition in (
+        "1 = CONTAINS(POINT('ICRS', ra, dec), BOX(359, -2, 20, 1))",
+        "CONTAINS(POINT(ra, dec), POLYGON(POINT(0, 0), POINT(20, 0), POINT(5, 30))) = 0",
+        "DISTANCE(POINT(ra, dec), POINT(10, 20)) < AREA(CIRCLE(1, 2, 3))",
+        "INTERSECTS(CIRCLE(ra, dec, 1), CIRCLE(POINT(359, 89), 5)) = 1",
+    )
+]
+
+SEEDS = [adql for adql, _ in ANSWERS + HOSTILE] + GEOMETRY
 PIECES = re.compile(r"\w+|\s+|[^\w\s]")
 WORDS = [
     *sorted({piece for seed in SEEDS for piece in PIECES.findall(seed)}),

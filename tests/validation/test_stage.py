@@ -13,10 +13,14 @@ from catalog.errors import ConfigurationError, SampleError
 from catalog.metadata import LABELS
 from catalog.settings import Settings
 from catalog.validation.figures import FIGURES, Drawing
-from catalog.validation.stage import report_folder, validate_catalogue
+from catalog.validation.stage import report_folder, thresholds_changed, validate_catalogue
 
 STUDIED = {"sensitivity", "sensitivity_xp", "robustness"}
 """Figures of studies, which nobody has made here."""
+ABSENT = {"disc_giants", "disc_stars", "radial_velocity"}
+"""Figures of columns that were not seeded."""
+BY_LABEL = {"coverage", "companion", "alpha_cells", "outside", "outside_apogee"}
+"""Comparisons in regions of the Kiel diagram: hotter stars lie in others."""
 
 
 def png_size(path: Path) -> tuple[int, int]:
@@ -59,12 +63,12 @@ def test_the_stage_judges_reports_and_can_be_repeated(
     assert result.counts["report"] == str(folder / "report.html")
     assert any(str(folder) in note for note in result.notes)
     drawn = {path.stem for path in folder.glob("*.png")}
-    assert drawn == {spec.name for spec in FIGURES} - STUDIED
+    assert drawn == {spec.name for spec in FIGURES} - STUDIED - ABSENT
     assert png_size(folder / "summary.png") == (1600, 900)
 
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert len(page) < 10_000_000
-    assert len(re.findall(r'<img src="data:image/png;base64,', page)) == len(drawn) - 1, "all but the summary picture"
+    assert len(re.findall(r'<img src="data:image/webp;base64,', page)) == len(drawn) - 1, "all but the summary picture"
     assert page.count("of this ensemble has not been studied") == len(STUDIED)
     assert not re.findall(r"""(?:src|href)=["'](?!data:|#)""", page), "nothing may be loaded from elsewhere"
     assert "url(" not in page
@@ -98,8 +102,7 @@ def test_the_stage_judges_reports_and_can_be_repeated(
     connection.commit()
     again = validate_catalogue(connection, run, settings)
     changed = stored(connection)
-    # Hotter stars lie in other regions of the Kiel diagram.
-    same, before = ([row[:4] for row in found if row[0] not in ("coverage", "companion")] for found in (changed, rows))
+    same, before = ([row[:4] for row in found if row[0] not in BY_LABEL] for found in (changed, rows))
     assert same == before
     assert again.counts["fail"] > 0
     assert any(note.startswith("Failed: apogee, training, teff") for note in again.notes)
@@ -153,3 +156,20 @@ def test_a_users_thresholds_are_used(
     result = validate_catalogue(connection, run, settings)
     assert result.counts["not_run"] == len(stored(connection)) > 100
     assert result.notes[0] == "Not validated: no check could be run."
+
+
+def test_other_thresholds_are_noticed(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.validation.stage.draw_figures", lambda *_: [])
+    monkeypatch.setattr("catalog.validation.stage.write_report", lambda *_: None)
+    result = validate_catalogue(connection, run, settings)
+    assert not thresholds_changed(connection, run, settings), "what was never done cannot be out of date"
+    connection.execute(
+        "INSERT INTO production.stage (run_id, name, key, status, counts) "
+        "VALUES (%s, 'validate', repeat('a', 64), 'complete', %s)",
+        (run.run_id, json.dumps(result.counts)),
+    )
+    assert not thresholds_changed(connection, run, settings)
+    (settings.home / "checks.toml").write_text("dispersion_warn = 9.0\n")
+    assert thresholds_changed(connection, run, settings)

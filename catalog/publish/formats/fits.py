@@ -58,6 +58,8 @@ def _header(info: TableInfo, facts: Facts, rows: np.dtype) -> fits.Header:
     header["DATE"] = (facts.published_at, "when it was published")
     header["CREATOR"] = facts.software
     header["REFERENC"] = facts.reference
+    # Text that people wrote; headers hold printable ASCII.
+    header["VALIDAT"] = "".join(c if " " <= c <= "~" else "?" for c in facts.validation)
     return header
 
 

@@ -29,6 +29,8 @@ class Facts:
     """ISO 8601, UTC."""
     software: str
     reference: str = REFERENCE
+    validation: str = "not recorded"
+    """What validation said when the version was published, and why failed checks were accepted."""
 
     def as_text(self) -> dict[str, str]:
         """Return all facts as text, by name."""

@@ -1,53 +1,34 @@
 """VOTable with BINARY2 data (VOTable 1.4), written block by block."""
 
-import base64
-import io
-import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.io.votable import exceptions
-from astropy.io.votable.tree import Field, Info, Resource, TableElement, VOTableFile
 
 from catalog.metadata.columns import TableInfo
 from catalog.publish.formats.layout import Facts, row_type
+from catalog.publish.formats.votable_document import (
+    Base64Lines,
+    field_element,
+    info_element,
+    table_head,
+    votable_head,
+)
 
 __all__ = ["VOTableWriter", "votable_header"]
 
-# Bytes that become one line of 76 characters.
-_LINE = 57
+_TABLE_END = "  </TABLE>\n </RESOURCE>\n</VOTABLE>\n"
+
+
+def _head(info: TableInfo, facts: Facts) -> str:
+    head = votable_head(facts.title, (info_element(name, value) for name, value in facts.as_text().items()))
+    fields = (field_element(column, identifier=column.name) for column in info.columns)
+    attributes = {"ID": info.name, "name": info.qualified_name, "nrows": str(facts.n_rows)}
+    return head + table_head(fields, attributes, info.description)
 
 
 def votable_header(info: TableInfo, facts: Facts) -> str:
     """Return a VOTable document that describes `info` and holds no data."""
-    with warnings.catch_warnings():
-        # log(cm.s**-2) is how Gaia's own tables give log g; astropy does not know the function.
-        warnings.simplefilter("ignore", exceptions.W50)
-        document = VOTableFile(version="1.4")
-        resource = Resource(type="results")
-        document.resources.append(resource)
-        table = TableElement(document, ID=info.name, name=info.qualified_name, nrows=str(facts.n_rows))
-        resource.tables.append(table)
-        resource.description = facts.title
-        for name, value in facts.as_text().items():
-            resource.infos.append(Info(name=name, value=value))
-        table.description = info.description
-        for column in info.columns:
-            field = Field(
-                document,
-                ID=column.name,
-                name=column.name,
-                datatype=column.datatype,
-                arraysize=column.arraysize,
-                unit=column.unit,
-                ucd=column.ucd,
-            )
-            field.description = column.description
-            table.fields.append(field)
-        table.create_arrays(0)
-        buffer = io.BytesIO()
-        document.to_xml(buffer)
-    return buffer.getvalue().decode("utf-8")
+    return _head(info, facts) + _TABLE_END
 
 
 class VOTableWriter:
@@ -67,25 +48,23 @@ class VOTableWriter:
         # A row begins with one bit a column that says whether it is null; here none is.
         nulls = ("null_flags", "u1", ((len(info.columns) + 7) // 8,))
         self._type = np.dtype([nulls, *((name, rows[name].newbyteorder(">")) for name in rows.names or ())])
-        before, end, after = votable_header(info, facts).rpartition("</TABLE>")
-        self._tail = f"     </STREAM>\n    </BINARY2>\n   </DATA>\n  {end}{after}"
-        self._rest = b""
-        self._file = path.open("w", encoding="utf-8")
-        self._file.write(f'{before.rstrip()}\n   <DATA>\n    <BINARY2>\n     <STREAM encoding="base64">\n')
+        self._lines = Base64Lines()
+        self._file = path.open("wb")
+        self._write(f'{_head(info, facts)}   <DATA>\n    <BINARY2>\n     <STREAM encoding="base64">\n')
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows."""
         records = np.zeros(len(rows), dtype=self._type)
         for name in rows.dtype.names or ():
             records[name] = rows[name]
-        data = self._rest + records.tobytes()
-        whole = len(data) - len(data) % _LINE
-        self._file.write(base64.encodebytes(data[:whole]).decode("ascii"))
-        self._rest = data[whole:]
+        self._file.write(self._lines.encode(records.tobytes()))
 
     def close(self) -> None:
         """Finish the file."""
         if not self._file.closed:
-            self._file.write(base64.encodebytes(self._rest).decode("ascii"))
-            self._file.write(self._tail)
+            self._file.write(self._lines.finish())
+            self._write(f"     </STREAM>\n    </BINARY2>\n   </DATA>\n{_TABLE_END}")
             self._file.close()
+
+    def _write(self, text: str) -> None:
+        self._file.write(text.encode("utf-8"))

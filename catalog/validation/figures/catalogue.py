@@ -9,17 +9,22 @@ from matplotlib.figure import Figure
 from catalog.errors import SampleError
 from catalog.progress import Progress, silent
 from catalog.validation.figures import style
+from catalog.validation.figures.correlations import correlations
 from catalog.validation.figures.coverage import coverage, pulls
 from catalog.validation.figures.data import FigureData
 from catalog.validation.figures.examples import spectra, training
 from catalog.validation.figures.external import clusters, seismic
+from catalog.validation.figures.galactic import disc_giants, disc_stars
 from catalog.validation.figures.kiel import alpha_cells, hero, kiel_snr
 from catalog.validation.figures.likeness import kinds, likeness, likeness_labels, modes, threshold
+from catalog.validation.figures.outside import outside, outside_residuals, outside_shares
 from catalog.validation.figures.quality import flags, precision, uncertainties
 from catalog.validation.figures.residuals import apogee, closure, galah, gspphot, gspspec, metal_poor
 from catalog.validation.figures.robustness import robustness
 from catalog.validation.figures.sensitivity import sensitivity, sensitivity_xp
+from catalog.validation.figures.sequences import sequences
 from catalog.validation.figures.summary import summary
+from catalog.validation.figures.velocity import velocity
 
 __all__ = ["FIGURES", "Drawing", "FigureSpec", "draw_figures"]
 
@@ -65,10 +70,27 @@ FIGURES: tuple[FigureSpec, ...] = (
     FigureSpec(
         "alpha",
         "[α/M] against [M/H]",
-        "Observed stars inside the limits; right in cells of the Kiel diagram, as in Fig. 14, with the "
-        "number of stars in each.",
+        "As in Fig. 14: observed stars inside the limits, in cells of 500 K and 1 dex of the Kiel diagram (upper left) "
+        "with the number of stars, mean and standard deviation of [α/M] of each.",
         alpha_cells,
+        "alpha_cells",
+    ),
+    FigureSpec(
+        "sequences",
+        "Mean spectra in sequences",
+        "As in Fig. 12: mean RVS spectra of observed stars inside the limits in steps of each label; behind the mean "
+        "label of each step the spectra that were averaged (five at least), of the stars in the step. Middle and "
+        "right: the blend of Fe I and Ti I, and a line of Ca II.",
+        sequences,
         "catalogue",
+    ),
+    FigureSpec(
+        "correlations",
+        "Correlations of labels, photometry, parallax and S/N",
+        "As in Fig. 5: below the diagonal Pearson's coefficient, above it Spearman's of the ranks. Only the S/N was "
+        "not fed to the network. Large samples are represented by the number of stars given.",
+        correlations,
+        "correlations",
     ),
     FigureSpec(
         "apogee",
@@ -92,6 +114,14 @@ FIGURES: tuple[FigureSpec, ...] = (
         "dotted line is the paper's training dispersion.",
         precision,
         "precision",
+    ),
+    FigureSpec(
+        "radial_velocity",
+        "Radial-velocity errors",
+        "As in Fig. C.1: differences to APOGEE against radial_velocity_error, of training stars and of observed stars "
+        "inside the limits; red: running median and 68 % band. GSP-Spec: calibrated, good flags.",
+        velocity,
+        "radial_velocity",
     ),
     FigureSpec(
         "uncertainties",
@@ -162,6 +192,30 @@ FIGURES: tuple[FigureSpec, ...] = (
         "limits",
     ),
     FigureSpec(
+        "outside",
+        "Stars outside the limits",
+        "As in Fig. 18: Kiel diagrams of observed stars outside the limits in bins of [M/H], and mean spectra of three "
+        "regions by [M/H]. Frames: hot dwarfs (blue), cool dwarfs (green), cool giants (orange) of Sect. 5.3.",
+        outside,
+        "outside",
+    ),
+    FigureSpec(
+        "outside_shares",
+        "Why stars are outside the limits",
+        "Share of observed stars with each digit of flag_boundary, by region of the Kiel diagram, [M/H] and colour; "
+        "behind each name the observed stars of that part.",
+        outside_shares,
+        "outside",
+    ),
+    FigureSpec(
+        "outside_apogee",
+        "Labels outside the limits",
+        "As in Fig. 19: CNN − APOGEE of observed stars outside the limits in the three regions that the figure above "
+        "frames. N, b and σ count all stars, also those beyond the frame.",
+        outside_residuals,
+        "outside_apogee",
+    ),
+    FigureSpec(
         "likeness",
         "t-SNE map of the RVS spectra",
         "Perplexity 50, as in Fig. 17.",
@@ -201,6 +255,23 @@ FIGURES: tuple[FigureSpec, ...] = (
         "purity: flagged stars that are of such kinds.",
         kinds,
         "likeness",
+    ),
+    FigureSpec(
+        "disc_giants",
+        "[α/M] against [M/H] in the Galaxy: giants of low S/N",
+        "As in Fig. 24: observed giants inside the limits with 15 ≤ S/N ≤ 25 and log g ≤ 2.2, by Galactocentric radius "
+        "R and height |Z| from StarHorse distances. Lines: the two parallel sequences between the dotted [M/H], in "
+        "colour where two are seen, grey where not; right: distribution of these stars about the lines. ΔBIC of one "
+        "line against two, separation D in units of the scatter, share of these stars on the upper sequence.",
+        disc_giants,
+        "bimodality",
+    ),
+    FigureSpec(
+        "disc_stars",
+        "[α/M] against [M/H] in the Galaxy: all stars",
+        "As above for all observed stars inside the limits, of any S/N and log g.",
+        disc_stars,
+        "bimodality",
     ),
     FigureSpec(
         "closure",

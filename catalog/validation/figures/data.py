@@ -14,8 +14,10 @@ from catalog.database.queries import load
 from catalog.releases import load_release
 from catalog.validation.checks import Checks, paper_dispersions
 from catalog.validation.comparisons import query_parameters
+from catalog.validation.galactic import STAR_FIELDS, Disc, place_stars
 from catalog.validation.results import Result
-from catalog.validation.stars import Stars, fetch_map, fetch_out_of_fold, fetch_stars
+from catalog.validation.sequences import MeanSpectrum, fetch_mean_spectra
+from catalog.validation.stars import Stars, fetch_columns, fetch_map, fetch_out_of_fold, fetch_stars
 
 __all__ = ["PERPLEXITY", "FigureData", "fetch_figure_data"]
 
@@ -61,6 +63,12 @@ class FigureData:
     """Fluxes of the example stars by source_id."""
     examples: Sequence[tuple[str, int]] = ()
     """What each example star shows, and its row in `stars`."""
+    mean_spectra: Sequence[MeanSpectrum] = ()
+    """Along sequences of labels, and of regions outside the limits; see ``sql/validation/sequences.sql``."""
+    velocity_error: np.ndarray | None = None
+    """radial_velocity_error of each of `stars`, km/s, NaN where it does not matter or is not known."""
+    disc: Disc | None = None
+    """Stars with a place in the Galaxy; None without distances."""
 
 
 def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results: Sequence[Result]) -> FigureData:
@@ -80,6 +88,7 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
     """
     stars = fetch_stars(connection, query_parameters(run, checks))
     examples = _examples(stars)
+    release = load_release(run.profile.release)
     query = load("validation/training_history")
     with connection.cursor(row_factory=dict_row) as cursor:
         members = cursor.execute(query.statement, {"run_id": run.run_id}).fetchall()
@@ -99,7 +108,7 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
     return FigureData(
         stars=stars,
         results=results,
-        wavelength=load_release(run.profile.release).rvs.wavelength,
+        wavelength=release.rvs.wavelength,
         paper=paper_dispersions(),
         likeness=fetch_map(connection, run.run_id, PERPLEXITY),
         kinds={row["source_id"]: row["kind"] for row in kinds} if run.profile.mock is not None else {},
@@ -111,7 +120,26 @@ def fetch_figure_data(connection: Connection, run: Run, checks: Checks, results:
         out_of_fold=fetch_out_of_fold(connection, run.run_id),
         spectra=_spectra(connection, run, [int(stars["source_id"][row]) for _, row in examples]),
         examples=examples,
+        mean_spectra=fetch_mean_spectra(connection, parameters, release.rvs.wavelength.size),
+        velocity_error=_velocity_error(connection, parameters, stars),
+        disc=_disc(connection, parameters),
     )
+
+
+def _velocity_error(connection: Connection, parameters: Mapping[str, Any], stars: Stars) -> np.ndarray:
+    fields = {"source_id": ("int8", None), "velocity_error": ("float4", None)}
+    found = fetch_columns(connection, "velocity_errors", parameters, fields)
+    errors = np.full(len(stars), np.nan, dtype=np.float32)
+    if found["source_id"].size:
+        place = np.searchsorted(found["source_id"], stars["source_id"]).clip(max=found["source_id"].size - 1)
+        known = found["source_id"][place] == stars["source_id"]
+        errors[known] = found["velocity_error"][place[known]]
+    return errors
+
+
+def _disc(connection: Connection, parameters: Mapping[str, Any]) -> Disc | None:
+    columns = fetch_columns(connection, "bimodality", parameters, STAR_FIELDS)
+    return place_stars(columns, parameters) if columns["source_id"].size else None
 
 
 def _spectra(connection: Connection, run: Run, source_ids: list[int]) -> dict[int, np.ndarray]:

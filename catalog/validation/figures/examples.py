@@ -11,13 +11,9 @@ from catalog.errors import SampleError
 from catalog.validation.figures import style
 from catalog.validation.figures.data import FigureData
 from catalog.validation.figures.panels import annotate
+from catalog.validation.figures.sequences import name_lines
 
 __all__ = ["spectra", "training"]
-
-# Vacuum wavelengths, nm, of the features that Sect. 3.5.1 names.
-_LINES = (
-    (850.036, "Ca II"), (854.444, "Ca II"), (866.452, "Ca II"), (852.0, "Fe I + Ti I"), (865.0, "Si I + V II + N"),
-)  # fmt: skip
 
 
 def spectra(data: FigureData) -> Figure:
@@ -29,6 +25,8 @@ def spectra(data: FigureData) -> Figure:
     axes = made.subplots()
     stars = data.stars
     step = 0.95
+    first, last = float(data.wavelength[0]), float(data.wavelength[-1])
+    margin = 0.004 * (last - first)
     for i, (what, row) in enumerate(shown):
         flux = data.spectra[int(stars["source_id"][row])]
         offset = step * (len(shown) - 1 - i)
@@ -39,14 +37,14 @@ def spectra(data: FigureData) -> Figure:
             f"[α/M] {stars['alpham'][row]:+.2f}, S/N {stars['snr'][row]:.0f}"
         ).replace("-", "−")
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-        axes.text(846.1, offset + 1.08, what, fontsize=8.5, fontweight="bold", va="bottom", color=colour, bbox=box)
-        axes.text(869.9, offset + 1.08, labels, fontsize=8, va="bottom", ha="right", bbox=box)
+        axes.text(
+            first + margin, offset + 1.08, what, fontsize=8.5, fontweight="bold", va="bottom", color=colour, bbox=box
+        )
+        axes.text(last - margin, offset + 1.08, labels, fontsize=8, va="bottom", ha="right", bbox=box)
     top = step * (len(shown) - 1) + 1.45
-    for centre, name in _LINES:
-        axes.axvline(centre, color=style.GREY, lw=0.7, ls=":", zorder=0)
-        axes.text(centre, top + 0.02, name, fontsize=8, ha="center", va="bottom", color="#4b5563")
+    name_lines(axes, (first, last), labelled=True)
     axes.set_ylim(0.0, top)
-    axes.set_xlim(846, 870)
+    axes.set_xlim(first, last)
     axes.set_xlabel("vacuum wavelength (nm)")
     axes.set_ylabel("normalised flux + offset")
     return made

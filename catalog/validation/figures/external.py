@@ -8,7 +8,7 @@ from catalog.validation.figures import style
 from catalog.validation.figures.data import FigureData
 from catalog.validation.figures.panels import annotate, crowd, histogram_foot, moments_text
 from catalog.validation.moments import moments
-from catalog.validation.results import format_value
+from catalog.validation.results import Result, format_value
 
 __all__ = ["clusters", "seismic"]
 
@@ -44,12 +44,22 @@ def seismic(data: FigureData) -> Figure:
                     lines.append((colour, f"N = {found.n:,}   b = {bias}   σ = {sigma}"))
             axes.axline((2, 2), slope=1, color=style.INK, lw=0.9, ls=(0, (5, 3)))
             for i, (colour, text) in enumerate(lines):
-                axes.text(0.04, 0.96 - 0.075 * i, text, color=colour, transform=axes.transAxes, va="top", fontsize=8)
+                axes.text(
+                    0.03, 0.965 - 0.07 * i, text, color=colour, transform=axes.transAxes, va="top", fontsize=8,
+                    fontweight="bold", zorder=10,
+                    bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.82, "pad": 1.0},
+                )  # fmt: skip
             axes.set_title(f"{source}, {title}")
         row[0].set_ylabel(r"$\log g$ (dex)")
     for axes in panels[1]:
         axes.set_xlabel(r"seismic $\log g$ (dex)")
     return made
+
+
+def _cluster_words(row: Result) -> str:
+    """Return a cluster's name with its members and the bias that Fig. 23 writes next to it."""
+    bias = "" if row.bias is None else f"  b = {format_value('feh', row.bias, signed=True)}"
+    return f"{row.subset.replace('_', ' ')}  ({row.n}, {row.extra['n_galah']}){bias}"
 
 
 def clusters(data: FigureData, most: int = 24) -> Figure:
@@ -69,11 +79,11 @@ def clusters(data: FigureData, most: int = 24) -> Figure:
         galah, y - 0.14, xerr=galah_error, fmt="s", ms=5, color=style.ORANGE, mfc="white", lw=1.3, label="GALAH DR3"
     )
     values.errorbar(cnn, y + 0.14, xerr=cnn_error, fmt="o", ms=5, color=style.BLUE, lw=1.3, label="CNN")
-    values.set_yticks(y, labels=[f"{r.subset.replace('_', ' ')}  ({r.n}, {r.extra['n_galah']})" for r in rows])
+    values.set_yticks(y, labels=[_cluster_words(r) for r in rows])
     values.tick_params(axis="y", which="both", length=0)
     values.set_ylim(-0.7, len(rows) - 0.3)
     values.set_xlabel("mean [Fe/H] of members, bars: standard deviation (dex)")
-    values.set_title("Cluster (members with CNN, with GALAH labels)")
+    values.set_title("Cluster (members with CNN, with GALAH labels), b: CNN − GALAH")
     values.legend(loc="lower right")
     values.grid(axis="y", color="#eceff3", lw=0.8)
     values.set_axisbelow(True)

@@ -12,7 +12,17 @@ from catalog.validation.figures import style
 from catalog.validation.moments import Moments, moments, running
 from catalog.validation.results import format_value
 
-__all__ = ["MANY", "annotate", "coloured", "crowd", "histogram_foot", "moments_text", "residual_panel", "shared_limit"]
+__all__ = [
+    "MANY",
+    "annotate",
+    "coloured",
+    "crowd",
+    "histogram_foot",
+    "median_band",
+    "moments_text",
+    "residual_panel",
+    "shared_limit",
+]
 
 # Lines stay visible above dark maps.
 _HALO = [withStroke(linewidth=2.6, foreground="white", alpha=0.75)]
@@ -185,13 +195,19 @@ def residual_panel(
     histogram_foot(axes, reference)
     crowd(axes, reference, difference, colour=colour)
     axes.axhline(0, color=style.INK, lw=0.9, ls=(0, (5, 3)), zorder=4)
-    if reference.size >= 150:
-        x, low, middle, high = running(reference, difference, n_bins=int(np.clip(reference.size // 60, 6, 25)))
-        for values, width in ((low, 0.9), (high, 0.9), (middle, 1.7)):
-            axes.plot(x, values, color=style.RED, lw=width, zorder=6, path_effects=_HALO)
+    median_band(axes, reference, difference, n_bins=int(np.clip(reference.size // 60, 6, 25)))
     found = moments(difference)
     annotate(axes, moments_text(name, found), size=7.5)
     return found
+
+
+def median_band(axes: Axes, x: np.ndarray, y: np.ndarray, *, n_bins: int) -> None:
+    """Draw the running median and 68 % band of finite `y`, if there are enough of them."""
+    if x.size < 150:
+        return
+    centres, low, middle, high = running(x, y, n_bins=n_bins)
+    for values, width in ((low, 0.9), (high, 0.9), (middle, 1.7)):
+        axes.plot(centres, values, color=style.RED, lw=width, zorder=6, path_effects=_HALO)
 
 
 def shared_limit(name: str, paper: float, differences: Sequence[np.ndarray]) -> float:

@@ -36,6 +36,10 @@ def uncertainties(data: FigureData) -> Figure:
             x, e, sigma = x[good], e[good], sigma[good]
             top = float(np.percentile(sigma, 98)) * 1.7 if sigma.size else 1.0
             axes.set_ylim(0, top)
+            if chosen is stars.observed:  # behind, as in Fig. 13
+                beyond = stars.outside & np.isfinite(stars[label.name]) & np.isfinite(stars[f"sigma_{label.name}"])
+                behind = stars[label.name][beyond], stars[f"sigma_{label.name}"][beyond]
+                crowd(axes, *behind, colour="#d5d9df", cmap=style.greys(), size=2)
             crowd(axes, x, e, colour=style.RED, cmap=style.reds(), size=3)
             crowd(axes, x, sigma, colour=style.BLUE, cmap=style.blues(), size=3)
             # What was added to e* in quadrature is the fitted running dispersion.
@@ -63,7 +67,8 @@ def uncertainties(data: FigureData) -> Figure:
     entries = ((style.RED, "model-to-model e"), (style.GREEN, "running dispersion"), (style.BLUE, "overall σ"))
     handles = [Line2D([], [], color=colour, lw=4, label=text) for colour, text in entries]
     handles.append(Line2D([], [], color=style.INK, lw=1.6, ls=(0, (4, 2)), label="calibrated σ, median"))
-    made.legend(handles=handles, loc="outside upper right", ncols=4)
+    handles.append(Line2D([], [], color="#c9ced6", lw=4, label="σ outside the limits"))
+    made.legend(handles=handles, loc="outside upper right", ncols=5)
     return made
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "blues",
     "columns",
     "figure",
+    "greys",
     "kiel_axes",
     "look",
     "reds",
@@ -185,6 +186,11 @@ def ticks(step: float) -> Locator:
 def blues() -> Colormap:
     """Map of numbers in blue, as Fig. 8 shows the overall uncertainty."""
     return _cut("Blues", 0.35, 1.0, label="blues")
+
+
+def greys() -> Colormap:
+    """Map of numbers in grey, for stars behind others."""
+    return _cut("Greys", 0.18, 0.6, label="greys")
 
 
 def reds() -> Colormap:

