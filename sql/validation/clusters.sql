@@ -21,7 +21,7 @@ WITH member AS (
     WHERE file.release = :'release'
       AND file.status = 'complete'
       AND found.source_id IS NOT NULL
-      AND (member.proba >= :proba_min OR member.proba IS NULL)
+      AND (member.proba >= CAST(:proba_min AS real) OR member.proba IS NULL)
     ORDER BY found.source_id, member.proba DESC NULLS LAST, member.cluster, member.file_id, member.row_number
 ), cluster AS (
     SELECT member.cluster AS name, array_agg(star.feh) AS iron,
