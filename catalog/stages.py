@@ -36,8 +36,8 @@ class Stage:
     """For a stage on whose results no label depends, so that the stages after it do not ask for it: the part of the
     profile that decides on its work. Under other settings it is done again, and the report with it."""
     outdated: str | None = None
-    """``module:function`` that tells, of connection, run and settings, whether the stage was done with settings that are
-    not in the profile and have changed: it is done again then, and what comes after it stays."""
+    """``module:function`` that tells, of connection, run and settings, whether the stage was done with settings that
+    are not in the profile and have changed: it is done again then, and what comes after it stays."""
 
 
 STAGES: tuple[Stage, ...] = (

@@ -109,7 +109,7 @@ def run_query(
     statement = translation.sql(max_rows + 1)
     # Rolled back whatever happens: role, limits and read-only mode end with it, in an outer transaction too.
     with connection.transaction(force_rollback=True):
-        _restrict(connection, timeout)
+        restrict(connection, timeout)
         names, types, rows = _execute(connection, statement, timeout)
     truncated = len(rows) > max_rows
     columns = result_columns(translation, names, types, tables)
@@ -125,9 +125,6 @@ def restrict(connection: Connection, timeout: float) -> None:
     connection.execute("SET LOCAL search_path = pg_catalog, pg_temp")
     connection.execute("SET LOCAL standard_conforming_strings = on")
     connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(sql.Literal(max(1, round(timeout * 1000)))))
-
-
-_restrict = restrict
 
 
 def _execute(connection: Connection, statement: str, timeout: float) -> tuple[list[str], list[str], list[Any]]:

@@ -1,12 +1,11 @@
 """The answer to a query as a table in the terminal, CSV, JSON or VOTable."""
 
 import csv
-import io
 import json
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TextIO
+from xml.sax.saxutils import escape
 
 from rich import box
 from rich.console import Console
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from catalog.metadata import LABELS
+from catalog.publish.formats.votable_document import field_element, info_element, table_head, votable_head
 from catalog.service.query import QueryResult, ResultColumn
 
 __all__ = ["FORMATS", "write", "write_csv", "write_json", "write_table", "write_votable"]
@@ -135,42 +135,22 @@ def write_json(result: QueryResult, stream: TextIO) -> None:
 
 def write_votable(result: QueryResult, stream: TextIO) -> None:
     """Write a VOTable 1.4 as a TAP service answers (DALI 1.1, section 4.4)."""
-    import numpy as np
-    from astropy.io.votable import tree
-    from astropy.io.votable.exceptions import W50
+    status = info_element("QUERY_STATUS", "OVERFLOW" if result.truncated else "OK")
+    stream.write(votable_head(None, [status]) + table_head(map(field_element, result.columns)))
+    stream.write("   <DATA>\n    <TABLEDATA>\n")
+    for row in result.rows:
+        stream.write(f"<TR>{''.join(f'<TD>{_table_data(value)}</TD>' for value in row)}</TR>\n")
+    stream.write("    </TABLEDATA>\n   </DATA>\n  </TABLE>\n </RESOURCE>\n</VOTABLE>\n")
 
-    document = tree.VOTableFile(version="1.4")
-    resource = tree.Resource(type="results")
-    resource.infos.append(tree.Info(name="QUERY_STATUS", value="OVERFLOW" if result.truncated else "OK"))
-    document.resources.append(resource)
-    table = tree.TableElement(document)
-    resource.tables.append(table)
-    with warnings.catch_warnings():
-        # Gaia's own unit of log g, log(cm.s**-2), is not among those that astropy knows.
-        warnings.simplefilter("ignore", W50)
-        for column in result.columns:
-            field = tree.Field(
-                document,
-                name=column.name,
-                datatype=column.datatype,
-                arraysize=column.arraysize,
-                unit=column.unit,
-                ucd=column.ucd,
-            )
-            field.description = column.description
-            table.fields.append(field)
-        table.create_arrays(len(result.rows))
-        for i, field in enumerate(table.fields):
-            values = [row[i] for row in result.rows]
-            missing = np.array([value is None for value in values], dtype=bool)
-            filler: Any = "" if field.datatype == "char" else 0
-            name = table.array.dtype.names[i]
-            for row, value in enumerate(values):
-                table.array.data[name][row] = filler if value is None else value
-            table.array.mask[name] = missing
-        buffer = io.BytesIO()
-        document.to_xml(buffer)
-    stream.write(buffer.getvalue().decode("utf-8"))
+
+def _table_data(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    return escape(str(value))
 
 
 FORMATS: dict[str, Callable[[QueryResult, TextIO], None]] = {

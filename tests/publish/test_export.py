@@ -123,7 +123,7 @@ def test_votable(files, expected):
     text = (files.folder / "rvs_cnn.vot").read_text()
     assert "<BINARY2>" in text
     assert f'nrows="{len(expected)}"' in text
-    assert 'unit="&apos;dex&apos;"' in text
+    assert "unit=\"'dex'\"" in text
 
 
 def test_votable_is_valid_xml_of_its_version(files):

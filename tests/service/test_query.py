@@ -5,7 +5,7 @@ import pytest
 
 from catalog.errors import NotFoundError, QueryError
 from catalog.service.published import published_tables
-from catalog.service.query import READER, _restrict, run_query
+from catalog.service.query import READER, restrict, run_query
 
 
 def test_columns_carry_their_facts(published):
@@ -113,7 +113,7 @@ def test_it_works_on_an_autocommit_connection(catalogue_url):
 def test_the_role_can_do_no_more_than_read_what_is_public(published, statement, error):
     """Even a query that slipped through the translation would be refused."""
     with published.transaction(force_rollback=True):
-        _restrict(published, 5.0)
+        restrict(published, 5.0)
         with pytest.raises(error):
             published.execute(statement)
 
