@@ -76,7 +76,8 @@ def create_app(settings: Settings, limits: Limits | None = None, public_url: str
                 yield
             finally:
                 await runner.stop()
-                workers.shutdown(wait=True, cancel_futures=True)
+                # Not in this thread: an answer that is on its way needs the event loop to come to its end.
+                await asyncio.to_thread(workers.shutdown, wait=True, cancel_futures=True)
                 pool.close()
 
     tap = [Route("/sync", answer_sync, methods=["GET", "POST"]), *asynchronous.ROUTES, *vosi.ROUTES, *examples.ROUTES]

@@ -72,9 +72,12 @@ class Pool:
 
     def _connect(self) -> psycopg.Connection:
         try:
-            return psycopg.connect(
+            connection = psycopg.connect(
                 self._find_url(), autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="rvscat serve"
             )
+            # What the service itself asks takes milliseconds; queries of clients set a limit of their own.
+            connection.execute("SET statement_timeout = '60s'; SET lock_timeout = '10s'")
+            return connection
         except psycopg.OperationalError as error:
             raise DatabaseError(f"The database cannot be reached: {str(error).strip()}.") from error
 

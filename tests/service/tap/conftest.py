@@ -1,5 +1,6 @@
 """A small published catalogue with nulls and awkward values, and the real server in front of it."""
 
+import faulthandler
 import socket
 import threading
 import time
@@ -106,6 +107,14 @@ class Service:
             return connection.execute(sql).fetchall()
 
 
+def stacks(folder: Path) -> str:
+    """Return what every thread does."""
+    with (folder / "stacks").open("w+") as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        return file.read()
+
+
 @contextmanager
 def serving(database_url: str, home: Path, limits: str = "") -> Iterator[Service]:
     """Run the service in a thread, with `limits` as its service.toml."""
@@ -124,8 +133,8 @@ def serving(database_url: str, home: Path, limits: str = "") -> Iterator[Service
             yield Service(f"http://127.0.0.1:{listening.getsockname()[1]}", database_url, home)
         finally:
             server.should_exit = True
-            thread.join(30)
-            assert not thread.is_alive()
+            thread.join(120)
+            assert not thread.is_alive(), stacks(home)
 
 
 @pytest.fixture(scope="session")
