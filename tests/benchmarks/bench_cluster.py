@@ -3,9 +3,9 @@
 Run by hand: ``python tests/benchmarks/bench_cluster.py``. The cluster is one of this machine: workers of one thread
 each, so that there is nothing to gain from more of them than there are cores. Each line trains the same members for the
 same epochs with the paper's network, from the start of the flow to the last file; CPU time is that of all programs of
-the machine, so it should have nothing else to do. Prefect's server is started before and told apart. On a cluster each
-member has a process of its own, which compiles for itself; without one, a process trains several. Weights must be the
-same in every line.
+the machine, so it should have nothing else to do. The first line of a cluster includes the start of Prefect's server.
+On a cluster each member has a process of its own, which compiles for itself; without one, a process trains several.
+Weights must be the same in every line.
 """
 
 import argparse
@@ -111,7 +111,6 @@ def main() -> None:
         timed(f"no cluster, {n} at a time", task, plans, lambda folder, n=n: train_members(folder, plans, n, unheard))
         for n in range(1, cores + 1)
     ]
-    started: float | None = None
     with tempfile.TemporaryDirectory() as home:
         prepare(Settings(home=Path(home)))
         for n_workers in arguments.workers:
@@ -120,10 +119,6 @@ def main() -> None:
                 with distributed(settings):
                     runner = task_runner(settings)
                     assert runner is not None
-                    if started is None:
-                        begin = time.perf_counter()
-                        runner.run("os:getpid", [{}], lambda *_: None, lambda: None)
-                        started = time.perf_counter() - begin
                     elsewhere = TrainedElsewhere(runner)
                     title = f"Dask, {n_workers} worker{'s' * (n_workers > 1)} of 1 thread"
                     lines.append(timed(title, task, plans, lambda folder, do=elsewhere: do(folder, plans, 1, unheard)))
@@ -135,7 +130,6 @@ def main() -> None:
             f"{line.title:32} {line.wall_s:8.1f} {line.busy_s:8.1f} {done / line.wall_s:9.0f} "
             f"{lines[0].wall_s / line.wall_s:6.2f} x"
         )
-    print(f"Start of Prefect's server and a first, empty task: {started:.1f} s")
     same = len({line.weights for line in lines}) == 1
     print("The weights are the same in every line." if same else "THE WEIGHTS DIFFER.")
     print(f"Peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
