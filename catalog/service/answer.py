@@ -44,6 +44,7 @@ _AS_THEY_ARE = (
 )
 
 
+# psycopg passes on whatever a loader returns; its base classes promise Python objects, and writers want bytes.
 class _Number(NumericBinaryLoader):
     def load(self, data: bytes) -> bytes:  # type: ignore[override]
         return struct.pack(">d", float(super().load(data)))

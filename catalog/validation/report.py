@@ -24,7 +24,7 @@ from catalog.releases import load_release
 from catalog.validation.checks import Checks
 from catalog.validation.figures import Drawing
 from catalog.validation.images import Embedded, embed, picture_size
-from catalog.validation.pages import page_environment, style_sheet
+from catalog.validation.pages import nice, page_environment, style_sheet
 from catalog.validation.parity import Parity, write_csv
 from catalog.validation.results import STATUSES, Result, find, format_value, verdict
 from catalog.validation.uncertainties import uncertainty_table
@@ -116,7 +116,7 @@ def _page(report: Report, provenance: Mapping[str, Any]) -> str:
     environment = page_environment()
     environment.filters |= {
         "difference": format_value,
-        "nice": _nice,
+        "nice": nice,
         "signs": _signs,
         "count": lambda n: f"{n:,}",
         "percent": lambda x: f"{100 * x:.1f} %",
@@ -144,11 +144,6 @@ def _page(report: Report, provenance: Mapping[str, Any]) -> str:
         provenance=provenance,
         parity=report.parity,
     )
-
-
-def _nice(text: str) -> str:
-    """Write minus and order signs as in print; the keys stay easy to type."""
-    return _signs(text).replace("_", " ")
 
 
 def _signs(text: str) -> str:

@@ -12,9 +12,8 @@ from catalog.cli.main import cli
 from catalog.database.ledger import Run
 from catalog.settings import Settings
 from catalog.validation.figures import against
-from tests.validation.conftest import Sky, seed_catalogue
-from tests.validation.conftest import _file as ingested_file
 from tests.validation.second_run import Second, seed_second_run
+from tests.validation.seeding import Sky, ingested_file, seed_catalogue
 
 
 @pytest.fixture

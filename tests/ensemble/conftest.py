@@ -24,7 +24,7 @@ from catalog.profiles import Profile
 from catalog.profiles.model import NetworkSettings, TrainingSettings, UncertaintySettings
 from catalog.releases import PixelGrid
 from catalog.settings import Settings
-from tests.features.sky import make_sky, store_sky
+from tests.features.sky import Sky, make_sky, store_sky
 
 N_PIXELS = 96
 SMALL = NetworkSettings(filters=(4, 3, 2), spectrum_units=8, scalar_units=4, xp_units=6, dense_units=(8, 6))
@@ -202,3 +202,11 @@ def pair(
     found = list_ensembles(connection, settings)
     connection.commit()
     return found
+
+
+@pytest.fixture
+def sky(connection: psycopg.Connection, run: Run) -> Sky:
+    """Forty training stars and twenty others, in the database."""
+    sky = make_sky(60, 20)
+    store_sky(connection, run, sky)
+    return sky

@@ -9,7 +9,7 @@ from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.metadata import LABELS
 from catalog.settings import Settings
 from tests.ensemble.conftest import InProcess
-from tests.ensemble.test_stage import labels_of
+from tests.ensemble.outcomes import labels_of
 from tests.features.sky import make_sky, store_sky
 
 XP = "a BP or RP coefficient that is not finite, or a first one that is not positive"

@@ -28,7 +28,7 @@ from catalog.ensemble.studies.stage import study_ensemble
 from catalog.errors import ArtefactError, DatabaseError, RvscatError
 from catalog.settings import Settings
 from tests.ensemble.conftest import InProcess
-from tests.ensemble.test_stage import ensemble_folder, labels_of
+from tests.ensemble.outcomes import ensemble_folder, labels_of
 from tests.features.sky import make_sky, store_sky
 
 FILES = ("ensemble.json", "scalers.json", "training.npz", "member_00.keras", "member_01.keras", CHECKSUMS)

@@ -1,6 +1,3 @@
-import errno
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,45 +8,22 @@ from catalog.database.ledger import Run, open_run
 from catalog.ensemble import load_ensemble, read_training, verify_artefact
 from catalog.ensemble.calibration import calibrated_sigma
 from catalog.ensemble.metrics import out_of_fold
-from catalog.ensemble.prediction import labelling
 from catalog.ensemble.prediction.loading import combine
-from catalog.ensemble.registry.artefact import CHECKSUMS
 from catalog.ensemble.registry.keys import ensemble_keys
 from catalog.ensemble.registry.residuals import calibrations_of
 from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.ensemble.training.divergence import DivergedError
 from catalog.ensemble.training.member import TrainedMember
 from catalog.ensemble.uncertainty import DispersionFit, overall_sigma
-from catalog.errors import ArtefactError, NotFoundError, RvscatError, SampleError
+from catalog.errors import NotFoundError, SampleError
 from catalog.features import stream_features
 from catalog.metadata import LABELS
 from catalog.profiles import Profile
 from catalog.profiles.model import UncertaintySettings
 from catalog.settings import Settings
 from tests.ensemble.conftest import InProcess, untrained
+from tests.ensemble.outcomes import ensemble_folder, labels_of, residuals_of, with_training
 from tests.features.sky import Sky, make_sky, store_samples, store_sky
-
-COLUMNS = ", ".join(f"{n}, e{n}, sigma_{n}, sigma_{n}_oof" for n in (label.name for label in LABELS))
-
-
-@pytest.fixture
-def sky(connection: psycopg.Connection, run: Run) -> Sky:
-    sky = make_sky(60, 20)
-    store_sky(connection, run, sky)
-    return sky
-
-
-def ensemble_folder(settings: Settings) -> Path:
-    found = [path for path in settings.ensembles.iterdir() if not path.name.startswith(".")]
-    assert len(found) == 1
-    return found[0]
-
-
-def labels_of(connection: psycopg.Connection, run: Run) -> np.ndarray:
-    rows = connection.execute(
-        f"SELECT source_id, {COLUMNS} FROM production.label WHERE run_id = %s ORDER BY source_id", (run.run_id,)
-    ).fetchall()
-    return np.array(rows)
 
 
 def test_an_ensemble_is_trained_registered_and_used_again(
@@ -144,14 +118,6 @@ def test_every_star_gets_mean_deviation_and_sigma(
     np.testing.assert_array_equal(labels_of(connection, run), rows)
 
 
-def residuals_of(connection: psycopg.Connection) -> np.ndarray:
-    columns = ", ".join(f"{label.name}, residual_{label.name}, sigma_{label.name}_oof" for label in LABELS)
-    rows = connection.execute(
-        f"SELECT source_id, n_unseen, {columns} FROM production.training_residual ORDER BY source_id"
-    ).fetchall()
-    return np.array(rows, dtype=np.float64)
-
-
 def test_out_of_fold_residuals_are_kept_with_the_ensemble(
     connection: psycopg.Connection, run: Run, settings: Settings, in_process: InProcess
 ) -> None:
@@ -185,131 +151,6 @@ def test_out_of_fold_residuals_are_kept_with_the_ensemble(
     assert calibrations_of(folder, old) == calibrations_of(folder, manifest) != []
 
 
-def test_a_stopped_labelling_goes_on_after_the_last_page(
-    connection: psycopg.Connection,
-    run: Run,
-    settings: Settings,
-    sky: Sky,
-    in_process: InProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    train_ensemble(connection, run, settings)
-    predict_labels(connection, run, settings)
-    whole = labels_of(connection, run)
-    monkeypatch.setattr(labelling, "PAGE_SIZE", 25)
-    connection.execute("DELETE FROM production.label")
-    connection.commit()
-
-    def stop(done: float, total: float, what: str = "") -> None:
-        if 25 < done < total:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        predict_labels(connection, run, settings, stop)
-    connection.rollback()
-    assert len(labels_of(connection, run)) == 25
-    # Rows beyond the last whole page cannot be trusted.
-    connection.execute(
-        f"INSERT INTO production.label (run_id, release, source_id, ensemble_id, n_members, {COLUMNS}) "
-        f"SELECT run_id, release, %s, ensemble_id, n_members, {COLUMNS} FROM production.label LIMIT 1",
-        (int(sky.source_id[30]),),
-    )
-    result = predict_labels(connection, run, settings)
-    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
-    assert any("25 stars had been labelled before" in note for note in result.notes)
-    # Pages that an earlier version wrote lack the calibrated sigma: they are done again.
-    connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[24]),))
-    connection.execute("UPDATE production.label SET sigma_teff_oof = NULL")
-    assert not predict_labels(connection, run, settings).notes
-    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
-    # A star that is no longer in the samples: all is done anew.
-    gone = int(np.flatnonzero(sky.role == "observed")[0])
-    assert gone < 25
-    statement = "UPDATE production.sample_star SET role = 'rejected', cut = 'x' WHERE source_id = %s"
-    connection.execute(statement, (int(sky.source_id[gone]),))
-    connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[49]),))
-    result = predict_labels(connection, run, settings)
-    assert result.counts["labelled"] == 59
-    assert not result.notes
-    np.testing.assert_array_equal(labels_of(connection, run)[:, 0], np.delete(sky.source_id, gone))
-
-
-def test_a_stopped_training_goes_on_with_the_missing_member(
-    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
-) -> None:
-    def stop(done: float, total: float, what: str = "") -> None:
-        if "finished after" in what:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_ensemble(connection, run, settings, stop)
-    connection.rollback()
-    assert in_process.trained == [0]
-    assert connection.execute("SELECT status, sha256 FROM production.ensemble").fetchall() == [("training", None)]
-    with pytest.raises(NotFoundError, match="rvscat train"):
-        predict_labels(connection, run, settings)
-    told: list[str] = []
-    train_ensemble(connection, run, settings, lambda done, total, what="": told.append(what))
-    assert in_process.trained == [0, 1]
-    assert "1 members were finished before" in told
-    interrupted = connection.execute("SELECT weights_sha256 FROM production.ensemble_member ORDER BY member").fetchall()
-
-    # The same training without interruption.
-    ensemble_folder(settings).rename(settings.home / "elsewhere")
-    train_ensemble(connection, run, settings)
-    assert in_process.trained == [0, 1, 0, 1]
-    straight = connection.execute("SELECT weights_sha256 FROM production.ensemble_member ORDER BY member").fetchall()
-    assert straight == interrupted
-
-
-def test_a_spoilt_member_of_a_stopped_training_is_trained_again(
-    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
-) -> None:
-    def stop(done: float, total: float, what: str = "") -> None:
-        if "finished after" in what:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_ensemble(connection, run, settings, stop)
-    connection.rollback()
-    network = next(settings.ensembles.glob(".work-*/members/member_00.keras"))
-    network.write_bytes(network.read_bytes()[:-1])
-    train_ensemble(connection, run, settings)
-    assert in_process.trained == [0, 0, 1]
-
-
-def test_a_damaged_ensemble_is_put_aside_and_its_labels_go(
-    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
-) -> None:
-    first = train_ensemble(connection, run, settings)
-    predict_labels(connection, run, settings)
-    folder = ensemble_folder(settings)
-    file = folder / "scalers.json"
-    file.write_text(file.read_text().replace("0", "1", 1))
-    with pytest.raises(ArtefactError, match=r"scalers\.json has been altered"):
-        predict_labels(connection, run, settings)
-    result = train_ensemble(connection, run, settings)
-    assert in_process.trained == [0, 1, 0, 1]
-    assert result.counts["ensemble_id"] == first.counts["ensemble_id"]
-    assert any("altered" in note and f"{folder.name}.damaged" in note for note in result.notes)
-    assert (settings.ensembles / f"{folder.name}.damaged" / "scalers.json").is_file()
-    assert len(labels_of(connection, run)) == 0
-    assert predict_labels(connection, run, settings).counts["labelled"] == 60
-
-
-def test_another_ensemble_in_its_place_is_refused(
-    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
-) -> None:
-    train_ensemble(connection, run, settings)
-    folder = ensemble_folder(settings)
-    connection.execute("UPDATE production.ensemble SET sha256 = %s", ("0" * 64,))
-    with pytest.raises(ArtefactError, match="not the one that was recorded"):
-        predict_labels(connection, run, settings)
-    (folder / CHECKSUMS).unlink()
-    with pytest.raises(ArtefactError, match="is gone"):
-        predict_labels(connection, run, settings)
-
-
 def test_other_uncertainty_settings_need_no_training(
     connection: psycopg.Connection, run: Run, settings: Settings, profile: Profile, sky: Sky, in_process: InProcess
 ) -> None:
@@ -331,10 +172,6 @@ def test_other_uncertainty_settings_need_no_training(
     ).fetchall()
     assert [row[0] for row in rows] == ["5", "3"]
     assert rows[0][1] == rows[1][1]
-
-
-def with_training(profile: Profile, **changes: Any) -> Profile:
-    return profile.model_copy(update={"training": profile.training.model_copy(update=changes)})
 
 
 def test_members_are_dropped_by_rule_and_recorded(
@@ -406,35 +243,6 @@ def test_diverged_members_are_recorded(
     train_ensemble(connection, run, settings)
     again = connection.execute("SELECT attempt, seed, failures FROM production.ensemble_member ORDER BY member")
     assert again.fetchall() == rows
-
-
-def test_a_full_disk_leaves_no_half_of_an_ensemble(
-    connection: psycopg.Connection,
-    run: Run,
-    settings: Settings,
-    sky: Sky,
-    in_process: InProcess,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=5_000_000))
-        with pytest.raises(RvscatError, match=r"The training needs about \d+ MB in .*; 5 MB are free"):
-            train_ensemble(connection, run, settings)
-    connection.rollback()
-    assert in_process.trained == []
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("numpy.savez", full)
-        with pytest.raises(RvscatError, match=r"The ensemble could not be saved in .*No space left on device"):
-            train_ensemble(connection, run, settings)
-    connection.rollback()
-    assert [path.name[:6] for path in settings.ensembles.iterdir()] == [".work-"]
-    train_ensemble(connection, run, settings)
-    assert in_process.trained == [0, 1]
-    assert verify_artefact(ensemble_folder(settings))
 
 
 def test_the_key_sees_sample_and_settings(

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 from psycopg import sql
 
 from catalog.releases import Release, load_release
+from catalog.settings import Settings
 from catalog.surveys import open_survey
 from catalog.surveys.batch import SurveyBatch
+from catalog.surveys.ingest import IngestedFile, ingest_path
+from tests.surveys.ingested import RVS, Ingest, Rows
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +65,23 @@ def database_url(shared_database: str) -> str:
         connection.execute("DELETE FROM production.ingest_file")
         connection.execute("DELETE FROM production.run")
     return shared_database
+
+
+@pytest.fixture
+def ingest(connection: psycopg.Connection, release: Release) -> Ingest:
+    def one_file(path: Path, product: str = RVS, **options: Any) -> IngestedFile:
+        return ingest_path(connection, path, product, "dr3", release, **options)
+
+    return one_file
+
+
+@pytest.fixture
+def rows(settings: Settings) -> Rows:
+    """Ask the database through another connection, which sees only what was committed."""
+
+    def query(statement: str) -> list[tuple[Any, ...]]:
+        assert settings.database_url is not None
+        with psycopg.connect(settings.database_url) as other:
+            return other.execute(statement).fetchall()
+
+    return query

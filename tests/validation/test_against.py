@@ -14,8 +14,8 @@ from catalog.validation.against import Comparison, Side, compare_catalogues, fin
 from catalog.validation.against.report import words_of_place
 from catalog.validation.against.stars import Pairs
 from catalog.validation.moments import moments
-from tests.validation.conftest import _file as ingested_file
 from tests.validation.second_run import CUT, MOVED_LOGG, Second, seed_second_run
+from tests.validation.seeding import ingested_file
 
 SQUARE = np.sqrt(2.0)
 

@@ -26,7 +26,7 @@ from catalog.validation.parity.values import Lookup, paper_value
 from catalog.validation.report import Report, write_report
 from catalog.validation.results import Result
 from tests.validation.comparing import CHECKS
-from tests.validation.conftest import Catalogue, seed_catalogue
+from tests.validation.seeding import Catalogue, seed_catalogue
 
 STATEMENTS = [statement for section in load_statements() for statement in section.statements]
 DR3 = load_release("dr3")

@@ -75,6 +75,7 @@ def main() -> None:
     """Predict the stars in one file and write their labels into another."""
     path, given, found, threads = sys.argv[1:]
     for name in _NOT_NEEDED - {os.environ.get("KERAS_BACKEND")}:
+        # None is how the import system is told that a module is not to be imported; typeshed knows modules only.
         sys.modules[name] = None  # type: ignore[assignment]
     folder = Path(path)
     members = SavedMembers(folder, verify_artefact(folder), read_scalers(folder), int(threads))

@@ -199,6 +199,7 @@ def _repeatable(
 ) -> Any:
     """Return a class of oracles that propose the same after the same results, and that write nothing."""
 
+    # Which class `base` is depends on the method, and keras_tuner publishes no types.
     class Oracle(base):  # type: ignore[misc, unused-ignore]
         def populate_space(self, trial_id: str) -> Any:
             number = len(self.trials) + 1

@@ -19,16 +19,9 @@ from catalog.features import FeatureBlock
 from catalog.profiles.model import PredictionSettings
 from catalog.settings import Settings
 from tests.ensemble.conftest import N_PIXELS, InProcess
+from tests.ensemble.outcomes import labels_of
 from tests.ensemble.registry.test_artefact import block
-from tests.ensemble.test_stage import labels_of
 from tests.features.sky import Sky, make_sky, store_sky
-
-
-@pytest.fixture
-def sky(connection: psycopg.Connection, run: Run) -> Sky:
-    sky = make_sky(60, 20)
-    store_sky(connection, run, sky)
-    return sky
 
 
 def members_in(artefact: Path) -> SavedMembers:

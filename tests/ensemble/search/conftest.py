@@ -3,29 +3,19 @@
 import math
 from typing import Any, ClassVar
 
-import psycopg
 import pytest
 
-from catalog.database.ledger import Run
 from catalog.ensemble.search import SearchListener, SearchSpace, TrialRecord
 from catalog.ensemble.training.arrays import TrainingArrays
 from catalog.ensemble.training.checkpoints import Checkpoint
 from catalog.ensemble.training.divergence import DivergedError
 from catalog.ensemble.training.session import TrainedMember
 from catalog.profiles.model import NetworkSettings, TrainingSettings
-from tests.features.sky import Sky, make_sky, store_sky
 
 SPACE = {
     "network": {"filters": [[2, 4], [2, 3], [2, 3]], "dropout": {"low": 0.0, "high": 0.4}},
     "training": {"learning_rate": {"low": 1e-4, "high": 1e-2, "log": True}, "batch_size": [8, 16, 32]},
 }
-
-
-@pytest.fixture
-def sky(connection: psycopg.Connection, run: Run) -> Sky:
-    sky = make_sky(60, 20)
-    store_sky(connection, run, sky)
-    return sky
 
 
 @pytest.fixture

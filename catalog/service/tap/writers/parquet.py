@@ -79,7 +79,7 @@ class ParquetAnswer:
         writer.close()
         yield self._pipe.take()
 
-    def fail(self, message: str) -> bytes | None:  # noqa: ARG002
+    def fail(self, message: str) -> bytes | None:  # noqa: ARG002  other formats use it
         """Return None: a file without its footer cannot be read, and so tells of the error."""
         return None
 

@@ -22,7 +22,7 @@ _FORBIDDEN_IN_TSV = re.compile(r"[\t\r\n]+")
 class CsvAnswer:
     """Comma-separated values below one line of names; null is nothing."""
 
-    def __init__(self, columns: Sequence[ResultColumn], facts: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+    def __init__(self, columns: Sequence[ResultColumn], facts: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002  other formats use it
         self._columns = columns
 
     def begin(self) -> bytes:
@@ -38,11 +38,11 @@ class CsvAnswer:
         csv.write_csv(batch, buffer, csv.WriteOptions(include_header=False, quoting_style="needed"))
         return buffer.getvalue()
 
-    def end(self, overflow: bool) -> Iterator[bytes]:  # noqa: ARG002
+    def end(self, overflow: bool) -> Iterator[bytes]:  # noqa: ARG002  other formats use it
         """Yield nothing: the format has no place for what is left to say."""
         yield from ()
 
-    def fail(self, message: str) -> bytes | None:  # noqa: ARG002
+    def fail(self, message: str) -> bytes | None:  # noqa: ARG002  other formats use it
         """Return None: an error can only be told by breaking off."""
         return None
 
@@ -63,7 +63,7 @@ class TsvAnswer(CsvAnswer):
 class JsonAnswer:
     """One object: ``metadata`` of the columns, ``data`` as a list of rows, ``overflow``; what is no number is null."""
 
-    def __init__(self, columns: Sequence[ResultColumn], facts: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002
+    def __init__(self, columns: Sequence[ResultColumn], facts: Sequence[tuple[str, str]]) -> None:  # noqa: ARG002  other formats use it
         self._columns = columns
         self._comma = ""
 
