@@ -67,7 +67,8 @@ def _dask(settings: Settings) -> TaskRunner[Any]:
             "threads_per_worker": 1,
             "processes": True,
             "memory_limit": 0,
-            "dashboard_address": None,
+            # Without one, Dask still takes port 8787, and warns when another cluster has it.
+            "dashboard_address": "127.0.0.1:0",
         }
         return DaskTaskRunner(cluster_kwargs=cluster)
     _require_scheduler(settings.dask_address)

@@ -2,6 +2,7 @@
 
 import io
 import logging
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -21,7 +22,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(fetch_display.time, "monotonic", clock)
+    # Of this module alone: event loops of other threads sleep by the true clock.
+    monkeypatch.setattr(fetch_display, "time", SimpleNamespace(monotonic=clock))
     return clock
 
 

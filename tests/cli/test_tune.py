@@ -4,6 +4,7 @@ import json
 import re
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -166,7 +167,8 @@ def test_options_that_cannot_be(arguments: list[str], words: str) -> None:
 
 def test_the_display_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("catalog.cli.tune_display.time.monotonic", lambda: clock[0])
+    # Of this module alone: event loops of other threads sleep by the true clock.
+    monkeypatch.setattr("catalog.cli.tune_display.time", SimpleNamespace(monotonic=lambda: clock[0]))
     console = Console(file=StringIO(), width=100, highlight=False)
     display = TuneDisplay("tiny", console)
     row = {"trial": "1/3", "epoch": "2/5", "validation MSE": "0.02000"}

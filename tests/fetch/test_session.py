@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import time
+from types import SimpleNamespace
 
 import pytest
 import requests
@@ -84,7 +86,7 @@ def test_long_pauses_are_told_of(
 ) -> None:
     archive.files["x"] = b"yes"
     archive.faults["x"].append(Answer(503, (("Retry-After", "7"),)))
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=lambda _: None, time=time.time))
     with open_session() as session, caplog.at_level(logging.WARNING, "catalog.fetch"):
         ask(session, f"{archive.url}x")
     assert "The archive answers 503 and is asked again in 7 s." in caplog.messages
