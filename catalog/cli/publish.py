@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from catalog.profiles import Profile
 
-__all__ = ["export", "publish"]
-
-FORMATS = ("fits", "parquet", "votable", "csv", "ecsv")
+__all__ = ["publish"]
 
 
 @click.command()
@@ -27,9 +24,24 @@ FORMATS = ("fits", "parquet", "votable", "csv", "ecsv")
     metavar="REASON",
     help="Publish even when checks of the validation failed; the reason is recorded.",
 )
+@click.option(
+    "--retract",
+    type=(int, str),
+    metavar="VERSION REASON",
+    help="Take a version out of service; the reason is recorded.",
+)
+@click.option("--drop", is_flag=True, help="With --retract: remove the version's tables as well.")
 @click.option("--list", "listing", is_flag=True, help="Only list what has been published.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: write JSON.")
-def publish(run_id: int | None, profile_name: str | None, reason: str | None, listing: bool, as_json: bool) -> None:
+def publish(
+    run_id: int | None,
+    profile_name: str | None,
+    reason: str | None,
+    retract: tuple[int, str] | None,
+    drop: bool,
+    listing: bool,
+    as_json: bool,
+) -> None:
     """Publish a run's catalogue as TAP-ready tables.
 
     Makes a new version of rvs_cnn and rvs_cnn_extended, switches the stable views to it in one transaction,
@@ -39,9 +51,20 @@ def publish(run_id: int | None, profile_name: str | None, reason: str | None, li
     A run whose validation failed a check, or that was not validated, is refused. With --accept-failed it is published
     all the same, and who accepted what and why stays with the version: --list, the headers of its files and
     production.publication tell it.
+
+    --retract takes a version out of service: readers see the newest version that is left, or none; its tables stay
+    unless --drop is given, its exported files are marked, and who retracted it, when and why stays in the ledger. What
+    was retracted is not published again.
     """
     from catalog.cli.stage import perform
 
+    if drop and retract is None:
+        raise click.UsageError("--drop goes with --retract.")
+    if retract is not None:
+        if listing or as_json or reason is not None or run_id is not None or profile_name is not None:
+            raise click.UsageError("--retract goes with --drop alone.")
+        _retract(retract[0], _in_words(retract[1], "--retract"), drop)
+        return
     if as_json and not listing:
         raise click.UsageError("--json goes with --list.")
     if listing:
@@ -54,14 +77,37 @@ def publish(run_id: int | None, profile_name: str | None, reason: str | None, li
     if reason is None:
         perform("publish", profile_name, run_id)
         return
-    words = " ".join(reason.split())
-    if not words or not words.isprintable():
-        raise click.UsageError("--accept-failed needs a reason in words: it is recorded with the version.")
+    words = _in_words(reason, "--accept-failed")
 
     def accepting(profile: "Profile") -> "Profile":
         return profile.model_copy(update={"publish": profile.publish.model_copy(update={"accept_failed": words})})
 
     perform("publish", profile_name, run_id, accepting)
+
+
+def _in_words(reason: str, option: str) -> str:
+    words = " ".join(reason.split())
+    if not words or not words.isprintable():
+        raise click.UsageError(f"{option} needs a reason in words: it is recorded with the version.")
+    return words
+
+
+def _retract(version: int, reason: str, drop: bool) -> None:
+    from catalog.database.connection import connect
+    from catalog.publish.retract import retract_version
+    from catalog.settings import load_settings
+
+    settings = load_settings()
+    with connect(settings) as connection:
+        done = retract_version(connection, version, reason, settings, drop)
+    tables = "its tables are gone" if done.dropped else "its tables stay, closed to readers"
+    click.echo(f"Version {version} is retracted; {tables}.")
+    if done.exports is not None:
+        click.echo(f"Its files are marked: {done.exports}")
+    if done.current is None:
+        click.echo("No version is in service any more: queries are told that nothing is published.")
+    else:
+        click.echo(f"Readers see version {done.current}.")
 
 
 def _list(as_json: bool) -> None:
@@ -78,14 +124,14 @@ def _list(as_json: bool) -> None:
     if not publications:
         click.echo("Nothing has been published yet.")
         return
-    table = Table("version", "run", "rows", "published", "current", "sha256 of content", box=None)
+    table = Table("version", "run", "rows", "published", "state", "sha256 of content", box=None)
     for words in ("passed", "warned", "failed"):
         table.add_column(words, justify="right")
     for each in publications:
         published = each.published_at.strftime("%Y-%m-%d %H:%M")
-        current = "current" if each.current else ""
-        told = each.verdict
-        checks = [str(n) for n in (told.n_pass, told.n_warn, told.n_fail)] if told else ["–"] * 3
+        current = "current" if each.current else "retracted" if each.retracted else ""
+        verdict = each.verdict
+        checks = [str(n) for n in (verdict.n_pass, verdict.n_warn, verdict.n_fail)] if verdict else ["–"] * 3
         cells = (each.version, each.run_id, each.n_rows, published, current, each.sha256[:12], *checks)
         table.add_row(*map(str, cells))
     console = Console(highlight=False)
@@ -94,53 +140,16 @@ def _list(as_json: bool) -> None:
         if each.verdict and each.accepted_at and (note := acceptance_note(each.verdict)):
             by = f"{each.verdict.accepted_by}, {each.accepted_at:%Y-%m-%d %H:%M}"
             console.print(f"Version {each.version}: {note} ({by})", soft_wrap=True, markup=False)
+        if told := each.retracted:
+            gone = ", tables dropped" if told.dropped else ""
+            console.print(
+                f"Version {each.version}: retracted{gone}: {told.reason} ({told.by}, {told.at:%Y-%m-%d %H:%M})",
+                soft_wrap=True,
+                markup=False,
+            )
 
 
 def _plain(value: Any) -> str:
     """Return what JSON has no type for."""
     assert isinstance(value, datetime)
     return value.isoformat()
-
-
-@click.command()
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(FORMATS),
-    help="May be given more than once  [default: all but ecsv]",
-)
-@click.option("--version", type=int, metavar="N", help="Published version  [default: the current one]")
-@click.option(
-    "--folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write  [default: exports/v<version> in the data folder]",
-)
-def export(formats: tuple[str, ...], version: int | None, folder: Path | None) -> None:
-    """Write the published catalogue to files.
-
-    The table rvs_cnn in each format with units, UCDs and descriptions, and SHA256SUMS beside them. Files that are there
-    with the same content are left alone.
-    """
-    from rich.progress import Progress
-
-    from catalog.database.connection import connect
-    from catalog.publish.export import export_catalogue
-    from catalog.publish.publications import find_publication
-    from catalog.settings import load_settings
-
-    settings = load_settings()
-    console = Console(highlight=False)
-    with connect(settings) as connection, Progress(console=console, transient=True) as bar:
-        task = bar.add_task("reading", total=None)
-
-        def show(done: float, total: float, what: str = "") -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        found = find_publication(connection, version)
-        target = folder or settings.exports / f"v{found.version}"
-        result = export_catalogue(connection, target, formats or FORMATS[:-1], show, version=found.version)
-    for name in result.files:
-        state = "written" if name in result.written else "was there"
-        console.print(f"{result.folder / name}  ({state})", soft_wrap=True, markup=False)
-    console.print(f"{result.n_rows} stars, version {result.version}", markup=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from catalog.mock import gaia_spectra, healpix
+from catalog.mock import gaia_spectra
 from catalog.mock.astrophysical_parameters import astrophysical_parameters
 from catalog.mock.ecsv import BulkFile, as_text, text_header
 from catalog.mock.gaia_source import gaia_source
@@ -18,6 +18,7 @@ from catalog.mock.xp import XpModel, correlation_texts
 from catalog.profiles.model import MockSettings
 from catalog.progress import Progress
 from catalog.releases import Release
+from catalog.sky import healpix
 
 __all__ = ["FILE_SHIFT", "file_ranges", "write_gaia"]
 

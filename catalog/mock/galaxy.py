@@ -7,6 +7,8 @@ Sect. 7.
 
 import numpy as np
 
+from catalog.sky.frames import ICRS_FROM_GALACTIC, galactic_to_icrs, unit_vector
+
 __all__ = [
     "POPULATIONS",
     "SUN_R",
@@ -14,7 +16,6 @@ __all__ = [
     "choose_population",
     "directions",
     "extinction",
-    "galactic_to_icrs",
     "galactocentric",
     "metallicity",
     "observed_motion",
@@ -31,15 +32,6 @@ SUN_MOTION = (11.1, 12.24, 7.25)
 ROTATION = 240.0
 """Velocity of the Local Standard of Rest, km/s."""
 KMS_PER_MAS_YR_KPC = 4.740_470_446
-
-# Rows: ICRS components of the Galactic axes (Gaia EDR3 documentation, section 4.1.7).
-ICRS_FROM_GALACTIC = np.array(
-    [
-        [-0.0548755604162154, 0.4941094278755837, -0.8676661490190047],
-        [-0.8734370902348850, -0.4448296299600112, -0.1980763734312015],
-        [-0.4838350155487132, 0.7469822444972189, 0.4559837761750669],
-    ]
-)
 
 
 def directions(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -60,26 +52,9 @@ def directions(rng: np.random.Generator, number: int) -> tuple[np.ndarray, np.nd
     return np.mod(lon, 360.0), np.clip(lat, -89.9, 89.9)
 
 
-def _unit_vector(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
-    lon, lat = np.radians(lon), np.radians(lat)
-    return np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
-
-
-def galactic_to_icrs(lon: np.ndarray, lat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn Galactic into ICRS coordinates, all in degrees."""
-    x, y, z = ICRS_FROM_GALACTIC @ _unit_vector(lon, lat)
-    return np.mod(np.degrees(np.arctan2(y, x)), 360.0), np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))
-
-
-def icrs_to_galactic(ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Turn ICRS into Galactic coordinates, all in degrees."""
-    x, y, z = ICRS_FROM_GALACTIC.T @ _unit_vector(ra, dec)
-    return np.mod(np.degrees(np.arctan2(y, x)), 360.0), np.degrees(np.arcsin(np.clip(z, -1.0, 1.0)))
-
-
 def galactocentric(lon: np.ndarray, lat: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return cylindrical R and Z, kpc, of stars at `distance` (kpc)."""
-    x, y, z = _unit_vector(lon, lat) * distance
+    x, y, z = unit_vector(lon, lat) * distance
     return np.hypot(x - SUN_R, y), z + SUN_Z
 
 
@@ -183,7 +158,7 @@ def observed_motion(
     mean = np.choose(population, [228.0, 190.0, 30.0, 90.0])
     radial, tangential, vertical = rng.normal(0.0, 1.0, (3, n)) * sigma
     tangential = mean + 0.7 * tangential
-    x, y, _ = _unit_vector(lon, lat) * distance
+    x, y, _ = unit_vector(lon, lat) * distance
     # Direction of the centre and of rotation at the star, in axes that point to the centre, along the
     # Sun's rotation, and to the north pole.
     from_centre = np.stack([x - SUN_R, y])
@@ -196,7 +171,7 @@ def observed_motion(
         ]
     )
     velocity -= np.array([SUN_MOTION[0], ROTATION + SUN_MOTION[1], SUN_MOTION[2]])[:, None]
-    sight = _unit_vector(lon, lat)
+    sight = unit_vector(lon, lat)
     radial_velocity = (velocity * sight).sum(axis=0)
     across = ICRS_FROM_GALACTIC @ ((velocity - radial_velocity * sight) / (KMS_PER_MAS_YR_KPC * distance))
     ra, dec = (np.radians(angle) for angle in galactic_to_icrs(lon, lat))

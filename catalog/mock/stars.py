@@ -31,10 +31,11 @@ radial_velocity           km/s
 import numpy as np
 import pandas as pd
 
-from catalog.mock import evolution, galaxy, healpix, photometry
+from catalog.mock import evolution, galaxy, photometry
 from catalog.mock.clusters import Cluster, draw_cluster_members, planned_clusters
 from catalog.mock.streams import pick, stream
 from catalog.profiles.model import MockSettings
+from catalog.sky import frames, healpix
 
 __all__ = ["draw_stars"]
 
@@ -129,7 +130,7 @@ def _draw_field(rng: np.random.Generator, number: int, faint: bool = False) -> p
     track = evolution.draw_track(rng, kind, population, mh, alpham)
     distance = photometry.distance_for_grvs(track, mh, grvs, lon, lat, clumpiness)
     a_v = galaxy.extinction(lon, lat, distance, clumpiness)
-    ra, dec = galaxy.galactic_to_icrs(lon, lat)
+    ra, dec = frames.galactic_to_icrs(lon, lat)
     magnitudes = photometry.apparent(track, mh, distance, a_v)
     return pd.DataFrame(
         {
@@ -162,7 +163,7 @@ def _add_details(rng: np.random.Generator, stars: pd.DataFrame) -> None:
     track = evolution.Track(teff, logg, mass)
     stars["radius"] = track.radius
     stars["luminosity"] = 10**track.log_luminosity
-    stars["l"], stars["b"] = galaxy.icrs_to_galactic(stars["ra"].to_numpy(), stars["dec"].to_numpy())
+    stars["l"], stars["b"] = frames.icrs_to_galactic(stars["ra"].to_numpy(), stars["dec"].to_numpy())
     stars["r_gal"], stars["z_gal"] = galaxy.galactocentric(
         stars["l"].to_numpy(), stars["b"].to_numpy(), stars["distance"].to_numpy()
     )
@@ -213,7 +214,7 @@ def _add_motions(rng: np.random.Generator, stars: pd.DataFrame, clusters: list[C
 
 def _add_source_ids(rng: np.random.Generator, stars: pd.DataFrame) -> None:
     """Make identifiers as Gaia does: pixel, running number, seven bits for components."""
-    pixels = healpix.pixel(stars["ra"].to_numpy(), stars["dec"].to_numpy())
+    pixels = healpix.pixels(stars["ra"].to_numpy(), stars["dec"].to_numpy(), healpix.SOURCE_LEVEL)
     running = rng.integers(1, 1 << (healpix.RUNNING_BITS - 7), len(stars))
     identifiers = (pixels << healpix.RUNNING_BITS) + (running << 7)
     while (repeated := pd.Series(identifiers).duplicated().to_numpy()).any():

@@ -1,29 +1,39 @@
-"""The published catalogue as files, in one pass over its rows."""
+"""The published catalogue as files: streamed from the database, whole or not there, checksums beside them.
 
+All formats of a table are written in one pass over its rows; the CDS's tables and HATS need one more before it. What
+was left by an export that was killed is removed by the next one, which writes again what was not finished.
+"""
+
+import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC
 from pathlib import Path
 
-import numpy as np
 from psycopg import Connection, sql
 
 from catalog import __version__
 from catalog.errors import ConfigurationError, DatabaseError
-from catalog.metadata.columns import RVS_CNN, TableInfo
+from catalog.metadata.columns import RVS_CNN, RVS_CNN_EXTENDED, TableInfo
 from catalog.progress import Progress, silent
-from catalog.publish.formats import WRITERS, Facts, row_type
-from catalog.publish.publications import find_publication
+from catalog.publish.formats import FORMATS, PACKAGES, Facts
+from catalog.publish.formats.layout import AUTHOR
+from catalog.publish.gate import PublicationError
+from catalog.publish.packages import PART, Output, open_outputs, plan_outputs, remove_output, with_positions
+from catalog.publish.publications import Publication, find_publication
+from catalog.publish.rows import Block, stream_rows
 from catalog.publish.tables import table_name
 
-__all__ = ["CHECKSUMS", "Export", "export_catalogue"]
+__all__ = ["CHECKSUMS", "TABLES", "Export", "export_catalogue", "exporting"]
 
 CHECKSUMS = "SHA256SUMS"
-_BLOCK = 50_000
-_PART = ".part"
+TABLES: dict[str, TableInfo] = {info.name: info for info in (RVS_CNN, RVS_CNN_EXTENDED)}
+"""Tables that are exported."""
+_BLOCK = 25_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class Export:
     files: dict[str, str]
     """SHA-256 of each file by its name."""
     written: tuple[str, ...]
-    """Names of the files that were not there before."""
+    """Names of the files and folders that were not there before."""
 
 
 def export_catalogue(
@@ -45,11 +55,13 @@ def export_catalogue(
     formats: Sequence[str],
     progress: Progress = silent,
     version: int | None = None,
+    tables: Sequence[str] = tuple(TABLES),
+    author: str | None = None,
 ) -> Export:
-    """Write ``rvs_cnn`` of a published version in each of `formats`, with ``SHA256SUMS``.
+    """Write a published version in each of `formats`, with ``SHA256SUMS``.
 
-    A file appears under its name only when it is whole. Files that are there already with the same content are
-    left alone.
+    A file or folder appears under its name only when it is whole. Those that are there already with the same content
+    are left alone.
 
     Parameters
     ----------
@@ -57,10 +69,14 @@ def export_catalogue(
     folder : Path
         Made if missing.
     formats : sequence of str
-        Names in `WRITERS`.
+        Names in `FORMATS`.
     progress : Progress
     version : int, optional
         The current one by default.
+    tables : sequence of str
+        Names in `TABLES`.
+    author : str, optional
+        Whose catalogue it is, for the files' headers.
 
     Returns
     -------
@@ -69,108 +85,211 @@ def export_catalogue(
     Raises
     ------
     ConfigurationError
-        An unknown format.
+        An unknown format or table.
     NotFoundError
         There is no such version.
+    PublicationError
+        It was retracted.
     DatabaseError
-        The version's table does not have the rows that were published.
+        The version's table does not have the rows that were published, or one that a format cannot hold; or another
+        process writes into `folder`.
     """
-    if unknown := [each for each in formats if each not in WRITERS]:
-        raise ConfigurationError(
-            f"Unknown export format: {', '.join(unknown)}.", f"The formats are {', '.join(WRITERS)}."
-        )
+    _check_known("format", formats, FORMATS)
+    _check_known("table", tables, tuple(TABLES))
     publication = find_publication(connection, version)
-    facts = Facts(
-        RVS_CNN.title,
+    if publication.retracted:
+        raise PublicationError(
+            f"Version {publication.version} was retracted: {publication.retracted.reason}.",
+            "Export another version: `rvscat publish --list`.",
+        )
+    chosen = [TABLES[name] for name in dict.fromkeys(tables)]
+    facts = {info.name: _facts(publication, info, author) for info in TABLES.values()}
+    with exporting(folder):
+        known, damaged = _known_files(folder, facts)
+        outputs = [_joined(output, known) for output in plan_outputs(formats, chosen)]
+        missing = [output for output in outputs if not _is_there(output, known, damaged)]
+        if missing:
+            _write_outputs(connection, folder, missing, facts, progress)
+            known = _with_checksums(folder, known, missing, facts)
+    progress(1, 1, f"files of version {publication.version}")
+    names = tuple(output.name for output in missing)
+    return Export(folder, publication.version, publication.n_rows, dict(sorted(known.items())), names)
+
+
+@contextmanager
+def exporting(folder: Path) -> Iterator[None]:
+    """Keep other exports out of `folder`, which is made; the kernel frees it when this process ends, however it ends.
+
+    Raises
+    ------
+    DatabaseError
+        Another process writes into it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DatabaseError(
+                f"Another process exports to {folder}.", "Wait until it is done, or name another folder."
+            ) from None
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
+    if unknown := [each for each in names if each not in known]:
+        raise ConfigurationError(f"Unknown export {what}: {', '.join(unknown)}.", f"There are: {', '.join(known)}.")
+
+
+def _facts(publication: Publication, info: TableInfo, author: str | None) -> Facts:
+    return Facts(
+        info.title,
         publication.version,
         publication.run_id,
         publication.n_rows,
         publication.sha256,
         publication.published_at.astimezone(UTC).isoformat(timespec="seconds"),
         f"rvscat {__version__}",
-        **({} if publication.verdict is None else {"validation": publication.verdict.words}),
+        validation="not recorded" if publication.verdict is None else publication.verdict.words,
+        author=author or AUTHOR,
     )
-    folder.mkdir(parents=True, exist_ok=True)
-    known = _known_files(folder, facts)
-    names = {f"{RVS_CNN.name}.{WRITERS[each].extension}": each for each in dict.fromkeys(formats)}
-    missing = {name: each for name, each in names.items() if name not in known}
-    if missing:
-        _write_files(connection, folder, missing, facts, progress)
-        files = {name: sha256 for name, sha256 in known.items() if (folder / name).is_file()}
-        description = _description_name()
-        _write_whole(folder / description, _description(facts))
-        files |= {name: _sha256(folder / name) for name in (*missing, description)}
-        lines = [f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())]
-        _write_whole(folder / CHECKSUMS, "".join(lines))
-        known = files
-    progress(1, 1, f"files of version {publication.version}")
-    return Export(folder, publication.version, publication.n_rows, dict(sorted(known.items())), tuple(missing))
 
 
-def _known_files(folder: Path, facts: Facts) -> dict[str, str]:
-    """Return the files of this version's content whose checksums still hold."""
+def _known_files(folder: Path, facts: dict[str, Facts]) -> tuple[dict[str, str], list[str]]:
+    """Return the files of this version's content whose checksums still hold, and the names of others."""
     try:
-        described = json.loads((folder / _description_name()).read_text(encoding="utf-8"))
         lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
-        same = described["facts"] == asdict(facts)
+        sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
+        for name in (each for each in TABLES if _description_name(each) in sums):
+            described = json.loads((folder / _description_name(name)).read_text(encoding="utf-8"))
+            if described["facts"] != asdict(facts[name]):
+                return {}, []
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         # No earlier export, or one that was tampered with: everything is written anew.
-        return {}
-    if not same:
-        return {}
-    sums = {name: sha256 for sha256, _, name in (line.partition("  ") for line in lines)}
-    return {name: sha256 for name, sha256 in sums.items() if _sha256(folder / name) == sha256}
+        return {}, []
+    known = {name: sha256 for name, sha256 in sums.items() if _sha256(folder / name) == sha256}
+    return known, [name for name in sums if name not in known]
 
 
-def _write_files(connection: Connection, folder: Path, names: dict[str, str], facts: Facts, progress: Progress) -> None:
-    parts = {name: folder / f"{name}{_PART}" for name in names}
-    n_rows = 0
+def _joined(output: Output, known: dict[str, str]) -> Output:
+    """Return `output` with the tables that its folder has already."""
+    if output.form != "cds":
+        return output
+    wanted = [info for info in TABLES.values() if info in output.tables or f"cds/{info.name}.dat" in known]
+    return Output(output.name, output.form, tuple(wanted))
+
+
+def _is_there(output: Output, known: dict[str, str], damaged: Sequence[str]) -> bool:
+    if any(_description_name(info.name) not in known for info in output.tables):
+        return False
+    if output.form in PACKAGES and any(name.startswith(f"{output.name}/") for name in damaged):
+        return False
+    if output.form == "cds":
+        return "cds/ReadMe" in known and all(f"cds/{info.name}.dat" in known for info in output.tables)
+    if output.form == "hats":
+        return f"{output.name}/collection.properties" in known
+    return output.name in known
+
+
+def _write_outputs(
+    connection: Connection, folder: Path, outputs: Sequence[Output], facts: dict[str, Facts], progress: Progress
+) -> None:
+    for part in folder.glob(f"*{PART}"):
+        # An earlier attempt was killed.
+        remove_output(part)
+    parts = {output.name: folder / f"{output.name}{PART}" for output in outputs}
+    words = ", ".join(dict.fromkeys(output.form for output in outputs))
     try:
         with ExitStack() as stack:
-            writers = []
-            for name, path in parts.items():
-                # An earlier attempt may have left its part; a stream would go on at its end.
-                path.unlink(missing_ok=True)
-                writer = WRITERS[names[name]](path, RVS_CNN, facts)
-                stack.callback(writer.close)
-                writers.append(writer)
-            for rows in _blocks(connection, RVS_CNN, facts.version):
-                n_rows += len(rows)
-                if n_rows > facts.n_rows:
-                    break
-                for writer in writers:
-                    writer.write(rows)
-                progress(n_rows, facts.n_rows, f"writing {', '.join(names.values())}")
-        if n_rows != facts.n_rows:
-            found = "more" if n_rows > facts.n_rows else str(n_rows)
-            raise DatabaseError(
-                f"Version {facts.version} was published with {facts.n_rows} rows, but its table has {found}.",
-                "The table was changed by hand: publish the run again as a new version.",
-            )
-        for name, path in parts.items():
-            path.replace(folder / name)
+            feeders, two_passes, finish = open_outputs(stack, folder, outputs, facts)
+            passes = 2 if two_passes else 1
+            total = passes * sum(facts[name].n_rows for name in feeders)
+            done = 0
+            # One transaction: nobody drops the table meanwhile.
+            with connection.transaction():
+                for turn in range(passes):
+                    for name, takers in feeders.items():
+                        need_positions = any(output.form == "hats" for output in outputs)
+                        for block in _counted(_blocks(connection, name, facts[name], need_positions), facts[name]):
+                            for feeder in takers:
+                                (feeder.write if turn == passes - 1 else feeder.measure)(block)
+                            done += len(block[0])
+                            progress(done, total, f"{'writing' if turn == passes - 1 else 'measuring'} {words}")
+            finish()
+        for output in outputs:
+            target = folder / output.name
+            if target.is_dir():
+                remove_output(target)
+            parts[output.name].replace(target)
     finally:
         for path in parts.values():
-            path.unlink(missing_ok=True)
+            remove_output(path)
 
 
-def _blocks(connection: Connection, info: TableInfo, version: int) -> Iterator[np.ndarray]:
-    kind = row_type(info)
-    # By number, not by text: the order of the sky.
-    query = sql.SQL("SELECT {} FROM {} ORDER BY CAST(sourceid AS bigint)").format(
-        sql.SQL(", ").join(map(sql.Identifier, info.column_names)), table_name(info, version)
-    )
-    with connection.transaction(), connection.cursor("export", binary=True) as cursor:
-        cursor.execute(query)
-        while rows := cursor.fetchmany(_BLOCK):
-            yield np.array(rows, dtype=kind)
+def _blocks(connection: Connection, name: str, facts: Facts, positions: bool) -> Iterator[Block]:
+    info = TABLES[name]
+    wide = with_positions(info) if positions else info
+    table, identifier = table_name(info, facts.version), sql.SQL("source_id")
+    source = sql.SQL("{} AS narrow").format(table)
+    if wide is not info:
+        source = sql.SQL('{} JOIN (SELECT sourceid, source_id, ra, "dec" FROM {}) AS star USING (sourceid)').format(
+            source, table_name(RVS_CNN_EXTENDED, facts.version)
+        )
+    elif "source_id" not in info.column_names:
+        # By number, not by text: the order of the sky.
+        identifier = sql.SQL("CAST(sourceid AS bigint)")
+    columns = sql.SQL(", ").join(map(sql.Identifier, wide.column_names))
+    select = sql.SQL("SELECT {} FROM {} ORDER BY {}").format(columns, source, identifier)
+    return stream_rows(connection, select, wide, _BLOCK)
 
 
-def _description_name() -> str:
-    return f"{RVS_CNN.name}.json"
+def _counted(blocks: Iterator[Block], facts: Facts) -> Iterator[Block]:
+    """Yield the blocks; raise DatabaseError when they are not the rows that were published."""
+    n_rows = 0
+    for block in blocks:
+        n_rows += len(block[0])
+        if n_rows > facts.n_rows:
+            break
+        yield block
+    if n_rows != facts.n_rows:
+        found = "more" if n_rows > facts.n_rows else str(n_rows)
+        raise DatabaseError(
+            f"Version {facts.version} was published with {facts.n_rows} rows, but its table has {found}.",
+            "The table was changed by hand: publish the run again as a new version.",
+        )
 
 
-def _description(facts: Facts) -> str:
+def _with_checksums(
+    folder: Path, known: dict[str, str], outputs: Sequence[Output], facts: dict[str, Facts]
+) -> dict[str, str]:
+    """Write descriptions and ``SHA256SUMS``; return all files with their checksums."""
+    names = [name for output in outputs for name in _files_of(folder, output.name)]
+    for name in {info.name for output in outputs for info in output.tables}:
+        _write_whole(folder / _description_name(name), _description(TABLES[name], facts[name]))
+        names.append(_description_name(name))
+    replaced = tuple(f"{output.name}/" for output in outputs)
+    files = {name: sha256 for name, sha256 in known.items() if (folder / name).is_file()}
+    files = {name: sha256 for name, sha256 in files.items() if not name.startswith(replaced)}
+    files |= {name: _sha256(folder / name) for name in names}
+    _write_whole(folder / CHECKSUMS, "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items())))
+    return files
+
+
+def _files_of(folder: Path, name: str) -> list[str]:
+    path = folder / name
+    if path.is_file():
+        return [name]
+    return [str(each.relative_to(folder)) for each in sorted(path.rglob("*")) if each.is_file()]
+
+
+def _description_name(table: str) -> str:
+    return f"{table}.json"
+
+
+def _description(info: TableInfo, facts: Facts) -> str:
     columns = [
         {
             "name": column.name,
@@ -178,16 +297,17 @@ def _description(facts: Facts) -> str:
             "arraysize": column.arraysize,
             "unit": column.unit,
             "ucd": column.ucd,
+            "nullable": column.nullable,
             "description": column.description,
         }
-        for column in RVS_CNN.columns
+        for column in info.columns
     ]
-    document = {"facts": asdict(facts), "description": RVS_CNN.description, "columns": columns}
+    document = {"facts": asdict(facts), "description": info.description, "columns": columns}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _write_whole(path: Path, text: str) -> None:
-    part = path.with_name(path.name + _PART)
+    part = path.with_name(path.name + PART)
     part.write_text(text, encoding="utf-8")
     part.replace(path)
 

@@ -14,7 +14,7 @@ from catalog.database.queries import load
 from catalog.errors import RvscatError
 from catalog.settings import Settings
 
-__all__ = ["Failure", "PublicationError", "Verdict", "acceptance_note", "judge_run", "record_verdict"]
+__all__ = ["Failure", "PublicationError", "Verdict", "acceptance_note", "account", "judge_run", "record_verdict"]
 
 # So many failed checks are listed by name where a person reads them.
 _LISTED = 5
@@ -97,7 +97,7 @@ def judge_run(connection: Connection, run: Run, settings: Settings) -> Verdict:
         return verdict
     if not reason:
         raise _refusal(run, settings, verdict)
-    return replace(verdict, accepted_reason=reason, accepted_by=_account())
+    return replace(verdict, accepted_reason=reason, accepted_by=account())
 
 
 def acceptance_note(verdict: Verdict) -> str | None:
@@ -174,7 +174,8 @@ def _checks(n: int) -> str:
     return "1 check" if n == 1 else f"{n} checks"
 
 
-def _account() -> str:
+def account() -> str:
+    """Return who this process runs as, for the record."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -8,12 +8,24 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from catalog.database.queries import load
 from catalog.errors import NotFoundError
 from catalog.metadata.columns import RVS_CNN_EXTENDED
 from catalog.publish.gate import Verdict
 from catalog.publish.tables import table_name
 
-__all__ = ["Publication", "content_sha256", "find_publication", "list_publications"]
+__all__ = ["Publication", "Retraction", "content_sha256", "find_publication", "list_publications"]
+
+
+@dataclass(frozen=True)
+class Retraction:
+    """Why a version was taken out of service, by whom and when."""
+
+    reason: str
+    by: str
+    at: datetime
+    dropped: bool
+    """True when its tables are gone."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +43,22 @@ class Publication:
     """Of its validation, when it was published; None for versions of before that was asked."""
     accepted_at: datetime | None = None
     """When failed checks were accepted."""
+    retracted: Retraction | None = None
+    """For a version that is out of service."""
 
 
 def list_publications(connection: Connection) -> list[Publication]:
     """Return all publications, oldest first."""
-    rows = connection.execute(
-        "SELECT version, run_id, n_rows, sha256, current, published_at, accepted_at, n_pass, n_warn, n_fail, "
-        "n_not_run, COALESCE(accepted_failures, '[]'), accepted_reason, accepted_by "
-        "FROM production.publication ORDER BY version"
-    ).fetchall()
+    rows = connection.execute(load("publish/publications").statement).fetchall()
     return [_publication(row) for row in rows]
 
 
 def _publication(row: Sequence[Any]) -> Publication:
     version, run_id, n_rows, sha256, current, published_at, accepted_at, *told = row
-    passed, warned, failed, not_run, failures, reason, account = told
+    passed, warned, failed, not_run, failures, reason, account, retracted_at, why, by, dropped = told
     verdict = None if passed is None else Verdict(passed, warned, failed, not_run, tuple(failures), reason, account)
-    return Publication(version, run_id, n_rows, sha256, current, published_at, verdict, accepted_at)
+    retracted = None if retracted_at is None else Retraction(why, by, retracted_at, dropped)
+    return Publication(version, run_id, n_rows, sha256, current, published_at, verdict, accepted_at, retracted)
 
 
 def find_publication(connection: Connection, version: int | None = None) -> Publication:

@@ -11,7 +11,7 @@ from catalog.errors import SampleError
 from catalog.metadata.columns import RVS_CNN
 from catalog.progress import Progress, silent
 from catalog.publish.export import export_catalogue
-from catalog.publish.gate import acceptance_note, judge_run, record_verdict
+from catalog.publish.gate import PublicationError, acceptance_note, judge_run, record_verdict
 from catalog.publish.publications import Publication, content_sha256, find_publication, list_publications
 from catalog.publish.tables import create_tables, fill_tables, switch_views
 from catalog.publish.tap_schema import write_tap_schema
@@ -48,7 +48,8 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
     SampleError
         The run has no labels, or stars that cannot be published; nothing is changed then.
     PublicationError
-        A check of its validation failed, or it was not validated, and nobody has accepted that.
+        A check of its validation failed, or it was not validated, and nobody has accepted that; or its content was
+        retracted.
     """
     connection.commit()
     with connection.transaction():
@@ -100,6 +101,12 @@ def _publish(connection: Connection, run: Run, n_labels: int, progress: Progress
         known = next((each for each in published if each.sha256 == sha256), None)
         if known is not None:
             raise psycopg.Rollback
+    if known is not None and known.retracted:
+        raise PublicationError(
+            f"Run {run.run_id} has the content of version {known.version}, which was retracted: "
+            f"{known.retracted.reason}.",
+            "Nothing was changed. Correct the cause and make the catalogue again: other content is a new version.",
+        )
     if known is not None and known.current:
         return known, False
     progress(45, 100, "switching the views and TAP_SCHEMA")

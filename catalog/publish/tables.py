@@ -13,6 +13,7 @@ from catalog.metadata.columns import (
     BOUNDARY_LIMITS,
     FLAG_BOUNDARY_DECODED,
     FLAG_BOUNDARY_EXPLAINED,
+    PUBLISHED_TABLES,
     RVS_CNN,
     RVS_CNN_EXTENDED,
     Column,
@@ -20,10 +21,21 @@ from catalog.metadata.columns import (
     decoded_name,
 )
 
-__all__ = ["READER", "create_tables", "fill_tables", "switch_views", "table_name"]
+__all__ = [
+    "READER",
+    "create_tables",
+    "drop_tables",
+    "drop_views",
+    "fill_tables",
+    "revoke_tables",
+    "switch_views",
+    "table_name",
+]
 
 READER = "rvscat_reader"
 """Role that may read what is published, and nothing else."""
+
+_TABLES = (RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS)
 
 
 def table_name(info: TableInfo, version: int) -> sql.Identifier:
@@ -33,7 +45,7 @@ def table_name(info: TableInfo, version: int) -> sql.Identifier:
 
 def create_tables(connection: Connection, version: int) -> None:
     """Create the empty tables of `version` with their comments."""
-    for info in (RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
+    for info in _TABLES:
         columns: list[sql.Composable] = [_definition(column) for column in info.columns]
         columns.append(sql.SQL("PRIMARY KEY ({})").format(sql.Identifier(info.primary_key or "")))
         if "flag_boundary" in info.column_names:
@@ -78,7 +90,7 @@ def fill_tables(connection: Connection, version: int, run_id: int) -> dict[str, 
 
 def switch_views(connection: Connection, version: int) -> None:
     """Let the stable views show `version`, and let the reader's role read it."""
-    for info in (RVS_CNN, RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
+    for info in _TABLES:
         select = sql.SQL("SELECT {} FROM {}").format(_names(info), table_name(info, version))
         _replace_view(connection, info, select)
         _grant(connection, table_name(info, version))
@@ -98,6 +110,26 @@ def switch_views(connection: Connection, version: int) -> None:
     for info in (RVS_CNN_EXTENDED, BOUNDARY_LIMITS):
         query = query.replace(f"{info.qualified_name} ", f"{table_name(info, version).as_string(connection)} ")
     _replace_view(connection, FLAG_BOUNDARY_EXPLAINED, sql.Composed([sql.SQL(query)]))
+
+
+def drop_views(connection: Connection) -> None:
+    """Remove the stable views: nothing is published then."""
+    for info in reversed(PUBLISHED_TABLES):
+        connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(info.schema, info.name)))
+
+
+def revoke_tables(connection: Connection, version: int) -> None:
+    """Take the tables of `version` from the reader's role."""
+    for info in _TABLES:
+        connection.execute(
+            sql.SQL("REVOKE ALL ON {} FROM {}").format(table_name(info, version), sql.Identifier(READER))
+        )
+
+
+def drop_tables(connection: Connection, version: int) -> None:
+    """Remove the tables of `version`, on which no view may stand."""
+    for info in _TABLES:
+        connection.execute(sql.SQL("DROP TABLE {}").format(table_name(info, version)))
 
 
 def _replace_view(connection: Connection, info: TableInfo, select: sql.Composed) -> None:

@@ -6,13 +6,18 @@ from catalog.metadata.columns import PUBLISHED_TABLES, TableInfo
 from catalog.metadata.tap_schema import SCHEMAS, TAP_TABLES
 from catalog.publish.reserved import adql_name
 
-__all__ = ["write_tap_schema"]
+__all__ = ["clear_tap_schema", "write_tap_schema"]
+
+
+def clear_tap_schema(connection: Connection) -> None:
+    """Remove the rows of our schemas: nothing is published."""
+    # Tables, columns and keys follow by their foreign keys.
+    connection.execute("DELETE FROM tap_schema.schemas WHERE schema_name = ANY (%s)", (list(SCHEMAS),))
 
 
 def write_tap_schema(connection: Connection) -> None:
     """Replace the rows of our schemas; rows of other schemas stay as they are."""
-    # Tables, columns and keys follow by their foreign keys.
-    connection.execute("DELETE FROM tap_schema.schemas WHERE schema_name = ANY (%s)", (list(SCHEMAS),))
+    clear_tap_schema(connection)
     tables = (*PUBLISHED_TABLES, *TAP_TABLES)
     with connection.cursor() as cursor:
         cursor.executemany(

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from catalog.mock import galaxy, healpix
+from catalog.mock import galaxy
 from catalog.mock.observation import FLAWS
 from catalog.mock.stars import draw_stars
 from catalog.profiles.model import MockSettings
+from catalog.sky import frames, healpix
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,9 @@ def test_number_and_identifiers() -> None:
     assert stars["has_rvs"].sum() == 120
     ids = stars["source_id"].to_numpy()
     assert (np.diff(ids) > 0).all()
-    np.testing.assert_array_equal(ids >> 35, healpix.pixel(stars["ra"].to_numpy(), stars["dec"].to_numpy()))
+    np.testing.assert_array_equal(
+        ids >> 35, healpix.pixels(stars["ra"].to_numpy(), stars["dec"].to_numpy(), healpix.SOURCE_LEVEL)
+    )
     assert (ids % 128 == 0).all()
 
 
@@ -82,10 +85,10 @@ def test_clusters_share_distance_and_metals(sky: pd.DataFrame) -> None:
 
 def test_coordinates() -> None:
     # Galactic centre and north pole in ICRS.
-    ra, dec = galaxy.galactic_to_icrs(np.array([0.0, 0.0]), np.array([0.0, 90.0]))
+    ra, dec = frames.galactic_to_icrs(np.array([0.0, 0.0]), np.array([0.0, 90.0]))
     np.testing.assert_allclose([ra[0], dec[0]], [266.40499, -28.93617], atol=1e-4)
     np.testing.assert_allclose([ra[1], dec[1]], [192.85948, 27.12825], atol=1e-4)
-    lon, lat = galaxy.icrs_to_galactic(np.array([132.846]), np.array([11.814]))  # M67
+    lon, lat = frames.icrs_to_galactic(np.array([132.846]), np.array([11.814]))  # M67
     np.testing.assert_allclose([lon[0], lat[0]], [215.69, 31.92], atol=0.05)
     r, z = galaxy.galactocentric(np.array([0.0, 180.0]), np.array([0.0, 0.0]), np.array([1.0, 1.0]))
     np.testing.assert_allclose(r, [galaxy.SUN_R - 1, galaxy.SUN_R + 1])

@@ -5,9 +5,11 @@ import json
 import pytest
 from click.testing import CliRunner
 
-from catalog.cli.publish import FORMATS, export, publish
+from catalog.cli.export import FORMATS, TABLES, export
+from catalog.cli.publish import publish
 from catalog.errors import NotFoundError
-from catalog.publish.formats import WRITERS
+from catalog.publish import export as exporting
+from catalog.publish import formats
 from catalog.publish.stage import publish_catalogue
 
 
@@ -47,7 +49,9 @@ def test_list(run):
 
 @pytest.mark.usefixtures("published")
 def test_export_writes_where_and_what_is_asked(tmp_path, settings):
-    output = call(export, "--format", "fits", "--format", "ecsv", "--folder", str(tmp_path / "here"))
+    output = call(
+        export, "--format", "fits", "--format", "ecsv", "--table", "rvs_cnn", "--folder", str(tmp_path / "here")
+    )
     assert f"{tmp_path / 'here' / 'rvs_cnn.fits'}  (written)" in output
     assert {path.name for path in (tmp_path / "here").iterdir()} == {
         "rvs_cnn.fits",
@@ -68,7 +72,8 @@ def test_export_of_nothing():
 
 
 def test_formats_offered_are_those_that_exist():
-    assert tuple(WRITERS) == FORMATS
+    assert formats.FORMATS == FORMATS
+    assert tuple(exporting.TABLES) == TABLES
 
 
 @pytest.mark.parametrize("arguments", [["--json"], ["--run", "1", "--profile", "tiny"]])

@@ -6,9 +6,10 @@ from astropy.table import Table
 
 from catalog.errors import QueryError
 from catalog.metadata import decode_flag
-from catalog.mock.healpix import n_pixels, pixel
 from catalog.service.adql import prepare, translate
 from catalog.service.query import run_query
+from catalog.sky.healpix import n_pixels
+from catalog.sky.healpix import pixels as pixels_of
 
 TABLES = {
     "catalogue.rvs_cnn": ["sourceid", "teff", "flag_boundary"],
@@ -20,7 +21,7 @@ TABLES = {
 def test_pixels_of_positions(published, sky_of_stars, order):
     rows = run_query(published, f"SELECT source_id, ivo_healpix_index({order}, ra, dec) FROM rvs_cnn_extended").rows
     ids, ra, dec = (np.array([star[i] for star in sorted(sky_of_stars)]) for i in range(3))
-    assert sorted(rows) == list(zip(ids.tolist(), pixel(ra, dec, order).tolist(), strict=True))
+    assert sorted(rows) == list(zip(ids.tolist(), pixels_of(ra, dec, order).tolist(), strict=True))
 
 
 def test_pixels_of_gaia_sources(published, real_data):
@@ -64,7 +65,7 @@ def test_centres_of_pixels(published, order):
         adql = f"SELECT TOP 1 COORD1({centre}), COORD2({centre}), DISTANCE({centre}, {centre}) FROM rvs_cnn"
         ((ra, dec, zero),) = run_query(published, adql).rows
         assert 0 <= ra < 360
-        assert (pixel(np.array([ra]), np.array([dec]), order)[0], zero) == (index, 0)
+        assert (pixels_of(np.array([ra]), np.array([dec]), order)[0], zero) == (index, 0)
     for index in (-1, last + 1):
         adql = f"SELECT TOP 1 COORD1(ivo_healpix_center({order}, {index})) FROM rvs_cnn"
         assert run_query(published, adql).rows == [(None,)]
@@ -73,7 +74,7 @@ def test_centres_of_pixels(published, order):
 def test_stars_are_counted_by_pixel(published, sky_of_stars):
     adql = "SELECT ivo_healpix_index(1, ra, dec) AS hpx, COUNT(*) AS n FROM rvs_cnn_extended GROUP BY hpx ORDER BY hpx"
     ra, dec = (np.array([star[i] for star in sky_of_stars]) for i in (1, 2))
-    numbers, counts = np.unique(pixel(ra, dec, 1), return_counts=True)
+    numbers, counts = np.unique(pixels_of(ra, dec, 1), return_counts=True)
     assert run_query(published, adql).rows == list(zip(numbers.tolist(), counts.tolist(), strict=True))
 
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -9,14 +10,16 @@ from astropy.table import Table
 from pyarrow import csv
 
 from catalog.metadata.columns import TableInfo
-from catalog.publish.formats.layout import Facts, row_type
+from catalog.publish.formats.layout import Facts, Nulls, fits_unit, refuse, row_type
 from catalog.publish.formats.parquet import arrow_batch
 
 __all__ = ["CsvWriter", "EcsvWriter"]
 
 
 class CsvWriter:
-    """Writes comma-separated values with one line of names; every number reads back to the same bits.
+    """Writes comma-separated values with one line of names; every number reads back to the same bits, null is nothing.
+
+    An empty text is ``""``: PostgreSQL's own ``COPY … (FORMAT csv, HEADER)`` reads both back as they were.
 
     Parameters
     ----------
@@ -25,26 +28,29 @@ class CsvWriter:
     facts : Facts
     """
 
-    extension = "csv"
+    extension: ClassVar[str] = "csv"
 
     def __init__(self, path: Path, info: TableInfo, facts: Facts) -> None:
         rows = row_type(info)
-        text = {name for name in info.column_names if rows[name].kind == "S"}
+        self._text = [name for name in info.column_names if rows[name].kind == "S"]
         self._schema = pa.schema(
-            [(name, pa.string() if name in text else pa.from_numpy_dtype(rows[name])) for name in info.column_names]
+            [
+                (name, pa.string() if name in self._text else pa.from_numpy_dtype(rows[name]))
+                for name in info.column_names
+            ]
         )
         self._file = path.open("wb")
         self._file.write(self.header(info, facts).encode("utf-8"))
         options = csv.WriteOptions(include_header=False, quoting_style="needed")
         self._writer = csv.CSVWriter(self._file, self._schema, write_options=options)
 
-    def header(self, info: TableInfo, facts: Facts) -> str:  # noqa: ARG002  (other formats say more)
+    def header(self, info: TableInfo, facts: Facts) -> str:  # noqa: ARG002  other formats say more
         """Return everything before the first row."""
         return ",".join(info.column_names) + "\n"
 
-    def write(self, rows: np.ndarray) -> None:
+    def write(self, rows: np.ndarray, nulls: Nulls | None = None) -> None:
         """Append rows."""
-        self._writer.write_batch(arrow_batch(rows, self._schema))
+        self._writer.write_batch(arrow_batch(rows, self._schema, nulls))
 
     def close(self) -> None:
         """Finish the file."""
@@ -56,7 +62,7 @@ class CsvWriter:
 class EcsvWriter(CsvWriter):
     """Writes the same rows below a header that astropy reads types, units and descriptions from."""
 
-    extension = "ecsv"
+    extension: ClassVar[str] = "ecsv"
 
     def header(self, info: TableInfo, facts: Facts) -> str:
         """Return the ECSV header and the line of names."""
@@ -69,8 +75,25 @@ class EcsvWriter(CsvWriter):
             target.description = column.description
             target.meta["ucd"] = column.ucd
             if column.unit:
-                # Quoted units are a habit of VOUnits alone.
-                target.unit = column.unit.strip("'")
+                target.unit = fits_unit(column.unit)
         buffer = io.StringIO()
         table.write(buffer, format="ascii.ecsv", delimiter=",")
         return buffer.getvalue()
+
+    def write(self, rows: np.ndarray, nulls: Nulls | None = None) -> None:
+        """Append rows.
+
+        Raises
+        ------
+        DatabaseError
+            A text has line breaks or blanks at an end, or is empty: astropy reads them as something else.
+        """
+        nulls = nulls or {}
+        for name in self._text:
+            texts = rows[name]
+            bad = (
+                (np.char.strip(texts) != texts) | (np.char.find(texts, b"\n") >= 0) | (np.char.find(texts, b"\r") >= 0)
+            )
+            bad |= np.char.str_len(texts) == 0
+            refuse(rows, bad & ~nulls[name] if name in nulls else bad, name, "ECSV")
+        super().write(rows, nulls)

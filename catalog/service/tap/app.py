@@ -10,6 +10,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
@@ -17,6 +18,7 @@ from starlette.routing import Mount, Route
 from catalog.database.connection import database_url
 from catalog.errors import ConfigurationError, DatabaseError, RvscatError
 from catalog.service.tap import asynchronous, examples, landing, scs, vosi
+from catalog.service.tap.cross_origin import CrossOrigin
 from catalog.service.tap.errors import ServiceError, error_response
 from catalog.service.tap.fairness import Places
 from catalog.service.tap.jobs import JobStore
@@ -84,6 +86,7 @@ def create_app(settings: Settings, limits: Limits | None = None, public_url: str
     app = Starlette(
         routes=[*landing.ROUTES, *scs.ROUTES, Mount("/tap", routes=tap)],
         lifespan=lifespan,
+        middleware=[Middleware(CrossOrigin, origins=limits.allow_origins)],
         exception_handlers={RvscatError: _tell, HTTPException: _tell_http, Exception: _tell},
     )
     # Routes below /tap are named from the root: redirects of slashes would lose the port behind some servers.
@@ -91,11 +94,11 @@ def create_app(settings: Settings, limits: Limits | None = None, public_url: str
     return app
 
 
-async def _tell(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _tell(request: Request, error: Exception) -> Response:  # noqa: ARG001  starlette gives it
     return error_response(error)
 
 
-async def _tell_http(request: Request, error: Exception) -> Response:  # noqa: ARG001
+async def _tell_http(request: Request, error: Exception) -> Response:  # noqa: ARG001  starlette gives it
     assert isinstance(error, HTTPException)
     words = {404: "There is nothing at this address.", 405: "This address is not asked in this way."}
     told = ServiceError(words.get(error.status_code, str(error.detail)), "", error.status_code)

@@ -66,6 +66,9 @@ class Limits(BaseModel):
     uploads: int = Field(default=8, ge=1)
     """Uploaded tables of a request."""
 
+    allow_origins: tuple[str, ...] = ("*",)
+    """Web sites whose scripts may read answers in a browser (CORS), as ``https://example.org``; ``*`` is all."""
+
 
 def load_limits(home: Path) -> Limits:
     """Read the limits of the data folder `home`.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from catalog.mock import healpix
+from catalog.sky import healpix
 
 
 @pytest.mark.parametrize(
@@ -21,42 +21,43 @@ from catalog.mock import healpix
     ],
 )
 def test_published_identifiers(ra: float, dec: float, source_id: int) -> None:
-    assert healpix.pixel(np.array([ra]), np.array([dec]))[0] == source_id >> healpix.RUNNING_BITS
+    assert healpix.pixels(np.array([ra]), np.array([dec]), healpix.SOURCE_LEVEL)[0] == source_id >> healpix.RUNNING_BITS
 
 
 def test_levels_nest_and_pixels_have_equal_areas() -> None:
     rng = np.random.default_rng(1)
     ra, dec = rng.uniform(0, 360, 120_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 120_000)))
-    fine = healpix.pixel(ra, dec)
+    fine = healpix.pixels(ra, dec, healpix.SOURCE_LEVEL)
     for level in (0, 3, 8):
-        np.testing.assert_array_equal(healpix.pixel(ra, dec, level), fine >> 2 * (healpix.SOURCE_LEVEL - level))
-    counts = np.bincount(healpix.pixel(ra, dec, 1), minlength=48)
+        np.testing.assert_array_equal(healpix.pixels(ra, dec, level), fine >> 2 * (healpix.SOURCE_LEVEL - level))
+    counts = np.bincount(healpix.pixels(ra, dec, 1), minlength=48)
     assert counts.size == 48
     assert np.abs(counts - 2500).max() < 5 * np.sqrt(2500)
 
 
 def test_poles_and_wrap() -> None:
     ra, dec = np.array([0.0, 359.999999, 0.0, 90.0, 12.0]), np.array([90.0, 0.0, -90.0, -90.0, 41.8103149])
-    pixels = healpix.pixel(ra, dec)
+    pixels = healpix.pixels(ra, dec, healpix.SOURCE_LEVEL)
     assert ((pixels >= 0) & (pixels < healpix.n_pixels(healpix.SOURCE_LEVEL))).all()
-    np.testing.assert_array_equal(healpix.pixel(np.array([-10.0]), np.array([5.0])), healpix.pixel([350.0], [5.0]))
+    around = [healpix.pixels(np.array([ra]), np.array([5.0])) for ra in (-10.0, 350.0)]
+    np.testing.assert_array_equal(*around)
 
 
 def test_real_files(real_data: Path) -> None:
     apogee = Table.read(real_data / "apogee" / "allstarlite_dr17_x_montalban2021_95rows.fits", hdu=1)
     ids = np.asarray(apogee["GAIAEDR3_SOURCE_ID"])
-    pixels = healpix.pixel(np.asarray(apogee["RA"]), np.asarray(apogee["DEC"]))
+    pixels = healpix.pixels(np.asarray(apogee["RA"]), np.asarray(apogee["DEC"]), healpix.SOURCE_LEVEL)
     np.testing.assert_array_equal(pixels, ids >> healpix.RUNNING_BITS)
     # Positions rounded to 0.001 degrees still lie in the right large pixel.
     k2 = pd.read_csv(real_data / "k2gap" / "apo_k2_catalog_7672rows.csv")
     level = 7
     expected = k2["gaia_source"].to_numpy() >> (healpix.RUNNING_BITS + 2 * (healpix.SOURCE_LEVEL - level))
-    assert (healpix.pixel(k2["ra"].to_numpy(), k2["dec"].to_numpy(), level) == expected).mean() > 0.998
+    assert (healpix.pixels(k2["ra"].to_numpy(), k2["dec"].to_numpy(), level) == expected).mean() > 0.998
     members = sorted((real_data / "clusters" / "cantatgaudin2020_members").glob("*.txt"))
     assert members
     for path in members:
         table = Table.read(path, format="ascii.commented_header")
-        place = (np.asarray(table[f"{name}_ICRS_1"], dtype=float) for name in ("RA", "DE"))
+        ra, dec = (np.asarray(table[f"{name}_ICRS_1"], dtype=float) for name in ("RA", "DE"))
         expected = np.asarray(table["source_id"]) >> (healpix.RUNNING_BITS + 2 * (healpix.SOURCE_LEVEL - level))
         # Identifiers of DR2, whose positions may have moved by a little.
-        assert (healpix.pixel(*place, level) == expected).mean() > 0.99
+        assert (healpix.pixels(ra, dec, level) == expected).mean() > 0.99

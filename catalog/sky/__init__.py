@@ -1,0 +1,1 @@
+"""Places on the sky: HEALPix pixels and coordinate frames, as plain arrays."""
