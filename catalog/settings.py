@@ -44,6 +44,9 @@ class Settings(BaseModel):
     """Address of a Dask scheduler, such as ``tcp://host:8786``; without it, ``dask`` starts a cluster of ``workers``
     processes on this machine."""
 
+    log_level: str = Field(default="INFO", pattern=r"^(DEBUG|INFO|WARNING|ERROR|OFF)$")
+    """Least level of what is written to ``logs/`` of the data folder; ``OFF`` writes nothing."""
+
     @property
     def surveys(self) -> Path:
         """Folder of survey files: one sub-folder a release or synthetic sky."""
@@ -94,7 +97,7 @@ def load_settings() -> Settings:
         except tomllib.TOMLDecodeError as error:
             raise ConfigurationError(f"{file} is not valid TOML: {error}.", "Correct the file or remove it.") from error
     values["home"] = home
-    for name in ("database_url", "database_account", "workers", "task_runner", "dask_address"):
+    for name in ("database_url", "database_account", "workers", "task_runner", "dask_address", "log_level"):
         if value := os.environ.get(f"RVSCAT_{name.upper()}"):
             values[name] = value
     try:

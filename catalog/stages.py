@@ -11,13 +11,14 @@ from psycopg import Connection
 
 from catalog.database import ledger
 from catalog.database.ledger import Run, StageResult
-from catalog.database.room import told_of_full_server
+from catalog.database.told import logged, recorded
+from catalog.database.trouble import told_of_trouble
 from catalog.errors import NotFoundError, SampleError
 from catalog.profiles import Profile
 from catalog.progress import Listener, silent
 from catalog.settings import Settings
 
-__all__ = ["STAGES", "Stage", "plan", "run_stage"]
+__all__ = ["STAGES", "Stage", "find_stage", "plan", "run_stage", "survey_state"]
 
 
 @dataclass(frozen=True)
@@ -38,29 +39,65 @@ class Stage:
     outdated: str | None = None
     """``module:function`` that tells, of connection, run and settings, whether the stage was done with settings that
     are not in the profile and have changed: it is done again then, and what comes after it stays."""
+    extension: str | None = None
+    """``module:function`` that does the stage for a run that extends another; None for stages that such a run lacks."""
 
 
 STAGES: tuple[Stage, ...] = (
     Stage("mock", "Synthetic surveys", "catalog.mock.stage:write_mock_sky", 30, survey=True),
-    Stage("ingest", "Ingest survey files", "catalog.surveys.ingest:ingest_surveys", 30, survey=True),
-    Stage("sample", "Crossmatch and quality cuts", "catalog.sample.stage:select_samples", 2),
+    Stage(
+        "ingest",
+        "Ingest survey files",
+        "catalog.surveys.ingest:ingest_surveys",
+        30,
+        survey=True,
+        extension="catalog.surveys.ingest:ingest_surveys",
+    ),
+    Stage(
+        "sample",
+        "Crossmatch and quality cuts",
+        "catalog.sample.stage:select_samples",
+        2,
+        extension="catalog.sample.extension:extend_samples",
+    ),
     Stage("train", "Train the ensemble", "catalog.ensemble.stage:train_ensemble", 240),
-    Stage("predict", "Labels and uncertainties", "catalog.ensemble.stage:predict_labels", 30),
+    Stage(
+        "predict",
+        "Labels and uncertainties",
+        "catalog.ensemble.stage:predict_labels",
+        30,
+        extension="catalog.ensemble.prediction.extension:extend_labels",
+    ),
     Stage("study", "Sensitivity and robustness", "catalog.ensemble.studies.stage:study_ensemble", 20, aside="studies"),
-    Stage("flag", "Boundary flag", "catalog.boundary.stage:flag_boundary", 60),
+    Stage(
+        "flag",
+        "Boundary flag",
+        "catalog.boundary.stage:flag_boundary",
+        60,
+        extension="catalog.boundary.extension:extend_flags",
+    ),
     Stage(
         "validate",
         "Validation",
         "catalog.validation.stage:validate_catalogue",
         30,
         outdated="catalog.validation.stage:thresholds_changed",
+        extension="catalog.validation.stage:validate_catalogue",
     ),
-    Stage("publish", "Publication", "catalog.publish.stage:publish_catalogue", 10),
+    Stage(
+        "publish",
+        "Publication",
+        "catalog.publish.stage:publish_catalogue",
+        10,
+        extension="catalog.publish.stage:publish_catalogue",
+    ),
 )
 
 
-def plan(profile: Profile) -> list[Stage]:
-    """Return the stages that `profile` needs, in order."""
+def plan(profile: Profile, extension: bool = False) -> list[Stage]:
+    """Return the stages that `profile` needs, in order: of a full run, or of one that extends another."""
+    if extension:
+        return [stage for stage in STAGES if stage.extension is not None]
     return [stage for stage in STAGES if stage.name != "mock" or profile.mock is not None]
 
 
@@ -96,16 +133,19 @@ def run_stage(
     Raises
     ------
     SampleError
-        An earlier stage has not been done yet.
+        An earlier stage has not been done yet; or survey files have arrived since a run that extends another.
+    NotFoundError
+        There is no such stage, or such a run has none.
     DatabaseError
-        The disk of the database server is full.
+        The database server is gone, or its disk or memory is full.
     RvscatError
-        Whatever the stage itself raises.
+        The disk or the memory of this machine is full; and whatever the stage itself raises.
     """
     stage = find_stage(name)
     listener.begin(name)
-    with told_of_full_server():
+    with logged(run.run_id, name) as told, told_of_trouble():
         run, result = _run_stage(connection, run, stage, settings, listener)
+        told |= {"counts": result.counts, "skipped": result.skipped}
     listener.end(name, result.counts, result.notes, result.skipped)
     return run, result
 
@@ -114,18 +154,31 @@ def _run_stage(
     connection: Connection, run: Run, stage: Stage, settings: Settings, listener: Listener
 ) -> tuple[Run, StageResult]:
     name = stage.name
+    extends = run.base_run_id is not None
+    target = stage.extension if extends else stage.target
+    if target is None:
+        raise NotFoundError(
+            f"Run {run.run_id} extends run {run.base_run_id}: it uses its ensemble and has no stage {name!r}.",
+            f"`rvscat run --profile {run.profile.name}` makes a full run.",
+        )
 
     def work() -> StageResult:
-        function = resolve_name(stage.target)
-        result = function(connection, run, settings, listener)
+        function = resolve_name(target)
+        with recorded(settings, run.run_id, name, listener) as told:
+            result = function(connection, run, settings, told)
         connection.commit()
         assert isinstance(result, StageResult)
         return result
 
     if stage.survey:
         try:
-            return run, ledger.perform_always(connection, run, name, work, lambda: _survey_state(connection, run, name))
+            return run, ledger.perform_always(connection, run, name, work, lambda: survey_state(connection, run, name))
         except ledger.StaleStageError:
+            if extends:
+                raise SampleError(
+                    f"Survey files have arrived since run {run.run_id} was begun; they are in the database now.",
+                    f"`rvscat update --profile {run.profile.name}` adds their stars, in a run of its own.",
+                ) from None
             successor = ledger.supersede(connection, run)
             return _run_stage(connection, successor, stage, settings, listener)
     before = _key_before(connection, run, stage)
@@ -160,18 +213,21 @@ def _forget(connection: Connection, run: Run, name: str) -> None:
 
 def _key_before(connection: Connection, run: Run, stage: Stage) -> str:
     """Return the key of the stage before `stage`, which stands for everything before it."""
-    stages = [other for other in plan(run.profile) if other.aside is None or other is stage]
+    every = plan(run.profile, run.base_run_id is not None)
+    stages = [other for other in every if other.aside is None or other is stage]
     previous = stages[stages.index(stage) - 1]
     key = ledger.stage_key(connection, run, previous.name)
     if key is None:
         raise SampleError(
             f"Stage {stage.name!r} of run {run.run_id} needs stage {previous.name!r}, which is not done.",
-            f"Run `rvscat {previous.name} --profile {run.profile.name}` first, or `rvscat run`.",
+            f"Run `rvscat {previous.name} --profile {run.profile.name}` first, or `rvscat run`."
+            if run.base_run_id is None
+            else f"`rvscat update --profile {run.profile.name}` does them in order.",
         )
     return key
 
 
-def _survey_state(connection: Connection, run: Run, name: str) -> str:
+def survey_state(connection: Connection, run: Run, name: str) -> str:
     """Fingerprint what a survey stage left behind: for ingest, the checksums of all files of the release."""
     if name != "ingest":
         return ledger.fingerprint(name)

@@ -5,16 +5,20 @@ connections. Whoever does it sees the same database and the same data folder. No
 put a task runner in place, see `flows.distribution`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from catalog.errors import ConfigurationError
+from catalog.errors import ConfigurationError, RvscatError
 from catalog.settings import Settings
 
-__all__ = ["Idle", "LostPart", "OnEnd", "Part", "TaskRunner", "distribute_by", "task_runner"]
+__all__ = ["ATTEMPTS", "Idle", "LostPart", "OnEnd", "Part", "TaskRunner", "distribute_by", "do_parts", "task_runner"]
+
+ATTEMPTS = 3
+"""How often a part is given out that is lost each time."""
 
 Part = Mapping[str, str | int | float | bool | None]
 OnEnd = Callable[[int, Any], None]
@@ -88,3 +92,44 @@ def distribute_by(runner: TaskRunner) -> Iterator[None]:
         yield
     finally:
         _runner.reset(token)
+
+
+def do_parts(runner: TaskRunner, target: str, parts: Sequence[Part], on_end: OnEnd, idle: Idle) -> list[str]:
+    """Do all parts; those that are lost with their workers are done again.
+
+    Parameters
+    ----------
+    runner : TaskRunner
+    target, parts, on_end, idle
+        See `TaskRunner.run`. A part may be done twice, and by two workers at once: it must come to the same.
+
+    Returns
+    -------
+    list of str
+        A sentence on the parts that were done again, if there were any.
+
+    Raises
+    ------
+    RvscatError
+        A part was lost `ATTEMPTS` times, or what a part raised.
+    """
+    waiting = list(range(len(parts)))
+    times_lost: Counter[int] = Counter()
+    while waiting:
+
+        def ended(place: int, value: Any, numbers: Sequence[int] = waiting) -> None:
+            on_end(numbers[place], value)
+
+        lost = runner.run(target, [parts[number] for number in waiting], ended, idle)
+        times_lost.update(waiting[part.number] for part in lost)
+        for part in lost:
+            number = waiting[part.number]
+            if times_lost[number] >= ATTEMPTS:
+                raise RvscatError(
+                    f"Part {number + 1} of {len(parts)} was lost {ATTEMPTS} times: {part.message}",
+                    "Parts that were done are kept. Look at the workers' logs and memory, then run the command again.",
+                )
+        waiting = sorted(waiting[part.number] for part in lost)
+    if not times_lost:
+        return []
+    return [f"Lost with their workers and done again: {len(times_lost)} of {len(parts)} parts."]

@@ -1,4 +1,4 @@
-"""Likeness of a run's stars: maps fitted to all of them, or frozen maps that new ones are placed in."""
+"""Likeness of a run's stars by maps that are fitted to all of them; they are saved for later spectra."""
 
 import hashlib
 import shutil
@@ -10,20 +10,18 @@ import numpy as np
 from psycopg import Connection
 
 from catalog.boundary.companion import nearest_training, signal_components
-from catalog.boundary.components import Components, principal_components, project
-from catalog.boundary.likeness import LikenessMap, likeness_maps, map_settings, n_neighbours, usable_perplexities
+from catalog.boundary.components import Components, principal_components
+from catalog.boundary.likeness import likeness_maps, map_settings, n_neighbours, usable_perplexities
 from catalog.boundary.neighbours import build_index
-from catalog.boundary.placement import nearest_distance, place, training_distances
 from catalog.boundary.records import (
     delete_other_maps,
-    find_reference,
     known_maps,
     store_companion,
     store_map,
     store_reference,
     stored_maps,
 )
-from catalog.boundary.reference import FrozenMap, Reference, read_reference, write_reference
+from catalog.boundary.reference import FrozenMap, Reference, write_reference
 from catalog.database.copy_out import stream_arrays
 from catalog.database.ledger import Run
 from catalog.database.queries import load
@@ -32,13 +30,11 @@ from catalog.progress import Progress
 from catalog.releases import load_release
 from catalog.settings import Settings
 
-__all__ = ["Likeness", "fit_maps", "place_stars"]
+__all__ = ["Likeness", "fit_maps", "told_of_maps"]
 
 # Shares of the work, in per cent, at which its parts end.
 _READ, _SEARCHED = 10.0, 20.0
 _CHUNK = 512
-_SAME_SPECTRUM = 1e-4
-"""Largest difference of a component, in units of flux, between two projections of one spectrum."""
 
 
 @dataclass
@@ -115,7 +111,7 @@ def fit_maps(connection: Connection, run: Run, settings: Settings, progress: Pro
         settings=recorded,
     )
     _save(connection, run, reference, settings)
-    result = _told(connection, run, reports[-1].notes())
+    result = told_of_maps(connection, run, reports[-1].notes())
     if perplexities != tuple(sorted(set(wanted.perplexities))):
         result.notes.insert(
             0,
@@ -123,124 +119,6 @@ def fit_maps(connection: Connection, run: Run, settings: Settings, progress: Pro
             f"{', '.join(map(str, perplexities))} were made instead of {', '.join(map(str, wanted.perplexities))}.",
         )
     return result
-
-
-def place_stars(connection: Connection, run: Run, settings: Settings, progress: Progress) -> Likeness:
-    """Place the stars of `run` that are not in the frozen maps of its profile; nothing is fitted.
-
-    Stars of the maps keep their places. A spectrum that resembles none of the maps' stars has no place in them, which
-    counts as unlike.
-
-    Raises
-    ------
-    NotFoundError
-        There are no such maps.
-    ArtefactError
-        They are damaged, or made for other spectra.
-    SampleError
-        The run has no spectra.
-    """
-    wanted = run.profile.likeness
-    assert wanted.reference is not None
-    key, folder = find_reference(connection, wanted.reference)
-    reference = read_reference(folder, load_release(run.profile.release), key)
-    report = FeatureReport()
-    stream = stream_features(connection, run, ("training", "observed"), _CHUNK, report=report)
-    components = project(((block.source_id, block.flux) for block in stream), reference.basis)
-    scores, source_id = components.scores, components.source_id
-    training = np.isin(source_id, _training_ids(connection, run))
-    rows = _rows_in(reference, run.release, source_id, scores)
-    new = rows < 0
-    progress(_READ, 100, f"placing {int(new.sum())} stars")
-    found = reference.index.search(min(wanted.placed_by, len(reference.source_id)), scores[new], settings.workers)
-    stranger = np.zeros(len(scores), dtype=bool)
-    stranger[new] = found.distances[:, 0] > reference.farthest
-    placed = ~stranger
-    recorded = dict(reference.settings) | {
-        "reference": key,
-        "placed_by": wanted.placed_by,
-        "quantile": reference.settings["quantile"],
-        "placed_sha256": _digest(source_id, scores, training),
-    }
-    perplexities = tuple(each.perplexity for each in reference.maps)
-    known = known_maps(connection, run, recorded, "placed", perplexities, int(placed.sum()))
-    delete_other_maps(connection, run, known)
-    for frozen in reference.maps:
-        if frozen.perplexity not in known:
-            each = _placed_map(frozen, reference.training, rows, found.indices)
-            store_map(
-                connection, run, _some(each, placed), source_id[placed], training[placed], recorded, "placed", key
-            )
-    training_rows = np.flatnonzero(reference.training)
-    own_row = np.where(new | ~np.isin(rows, training_rows), -1, np.searchsorted(training_rows, np.maximum(rows, 0)))
-    companion = nearest_training(
-        scores[:, : reference.n_companion],
-        reference.index.points[training_rows][:, : reference.n_companion],
-        own_row,
-        reference.own,
-        settings.workers,
-    )
-    nearest = reference.source_id[training_rows][companion.nearest]
-    store_companion(connection, run, source_id, nearest, companion, reference.n_companion, wanted.quantile)
-    connection.commit()
-    progress(100, 100, "stars placed")
-    result = _told(connection, run, report.notes())
-    result.counts |= {"placed": int((new & placed).sum()), "kept_places": int((~new).sum())}
-    if stranger.any():
-        result.notes.append(
-            f"{int(stranger.sum())} spectra are farther from all stars of the maps than any of these from its nearest "
-            f"neighbour (for instance source_id {source_id[stranger][0]}): they have no place and count as unlike."
-        )
-    strangers = int((training & new).sum())
-    if strangers:
-        result.notes.append(
-            f"{strangers} training stars of this run are not in the reference maps {key[:16]}: likeness is to the "
-            f"{int(reference.training.sum())} training stars of the maps."
-        )
-    return result
-
-
-def _placed_map(frozen: FrozenMap, training: np.ndarray, rows: np.ndarray, neighbours: np.ndarray) -> LikenessMap:
-    new = rows < 0
-    positions = np.empty((len(rows), 2), dtype=np.float32)
-    positions[~new], positions[new] = frozen.positions[rows[~new]], place(frozen.positions, neighbours)
-    distance = np.empty(len(rows), dtype=np.float32)
-    distance[~new] = training_distances(frozen.positions, training)[rows[~new]]
-    distance[new] = nearest_distance(frozen.positions[training], positions[new])
-    like = distance <= np.where(new, np.float32(frozen.placed_threshold), np.float32(frozen.threshold))
-    return LikenessMap(
-        frozen.perplexity,
-        positions,
-        distance,
-        like,
-        frozen.threshold,
-        np.where(new, distance, np.float32(np.nan)),
-        frozen.placed_threshold,
-        None,
-    )
-
-
-def _some(each: LikenessMap, mask: np.ndarray) -> LikenessMap:
-    return LikenessMap(
-        each.perplexity,
-        each.positions[mask],
-        each.distance[mask],
-        each.like[mask],
-        each.threshold,
-        each.placed_distance[mask],
-        each.placed_threshold,
-        each.kl,
-    )
-
-
-def _rows_in(reference: Reference, data_release: str, source_id: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the row of each star in the maps, -1 for one that is new, or whose spectrum is."""
-    if data_release != reference.data_release:
-        return np.full(len(source_id), -1)
-    rows = np.minimum(np.searchsorted(reference.source_id, source_id), len(reference.source_id) - 1)
-    there = reference.source_id[rows] == source_id
-    same = np.abs(reference.index.points[rows] - scores).max(axis=1) <= _SAME_SPECTRUM
-    return np.where(there & same, rows, -1)
 
 
 def _sample(connection: Connection, run: Run) -> tuple[int, int]:
@@ -305,7 +183,8 @@ def _save(connection: Connection, run: Run, reference: Reference, settings: Sett
     connection.commit()
 
 
-def _told(connection: Connection, run: Run, notes: list[str]) -> Likeness:
+def told_of_maps(connection: Connection, run: Run, notes: list[str]) -> Likeness:
+    """Return what is told of the maps of `run`."""
     connection.execute("ANALYZE production.likeness")
     rows = connection.execute(
         "SELECT perplexity, threshold, reference FROM production.likeness_map WHERE run_id = %s ORDER BY perplexity",

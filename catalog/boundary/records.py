@@ -17,14 +17,18 @@ from catalog.database.copy_out import Field, stream_arrays
 from catalog.database.ledger import Run
 from catalog.database.queries import load
 from catalog.errors import NotFoundError
+from catalog.features import pages
 
 __all__ = [
+    "count_stars",
     "delete_other_maps",
     "find_reference",
     "known_maps",
     "store_companion",
+    "store_distances",
     "store_flags",
     "store_map",
+    "store_places",
     "store_reference",
     "stored_maps",
 ]
@@ -40,7 +44,22 @@ INSERT INTO production.likeness_map
     (run_id, perplexity, threshold, quantile, kl, n_training, n_observed, settings, mode, placed_threshold, reference)
 VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 """
+_COUNT_STARS = """
+UPDATE production.likeness_map AS map
+SET n_training = found.n_training, n_observed = found.n_observed
+FROM (
+    SELECT star.perplexity, count(*) FILTER (WHERE sample.role = 'training') AS n_training,
+           count(*) FILTER (WHERE sample.role <> 'training') AS n_observed
+    FROM production.likeness AS star
+    JOIN production.sample_star AS sample USING (run_id, source_id)
+    WHERE star.run_id = %(run_id)s
+    GROUP BY star.perplexity
+) AS found
+WHERE map.run_id = %(run_id)s AND map.perplexity = found.perplexity
+"""
 _CHUNK = 65_536
+_FLAGGED = 1_000_000
+"""Stars that are flagged at a time."""
 
 
 def known_maps(
@@ -71,7 +90,6 @@ def store_map(
     reference: str | None = None,
 ) -> None:
     """Write one map: its row, and a row a star."""
-    n = len(source_id)
     connection.execute(
         _WRITE_MAP,
         (
@@ -88,6 +106,12 @@ def store_map(
             reference,
         ),
     )
+    store_places(connection, run, each, source_id)
+
+
+def store_places(connection: Connection, run: Run, each: LikenessMap, source_id: np.ndarray) -> None:
+    """Write the stars of one map, a row a star."""
+    n = len(source_id)
     copy_in(
         connection,
         "production.likeness",
@@ -102,6 +126,11 @@ def store_map(
             "placed_distance": each.placed_distance,
         },
     )
+
+
+def count_stars(connection: Connection, run: Run) -> None:
+    """Bring up to date how many stars of each sample the maps of `run` hold."""
+    connection.execute(_COUNT_STARS, {"run_id": run.run_id})
 
 
 def stored_maps(connection: Connection, run: Run) -> list[tuple[int, float, float, np.ndarray]]:
@@ -148,18 +177,30 @@ def store_companion(
     n_components : int
     quantile : float
     """
-    n = len(source_id)
     for table in ("training_distance", "companion"):
         connection.execute(f"DELETE FROM production.{table} WHERE run_id = %s", (run.run_id,))
     connection.execute(
         "INSERT INTO production.companion VALUES (%s, %s, %s, %s, %s)",
         (run.run_id, n_components, quantile, float(found.threshold(quantile)), len(found.own)),
     )
+    store_distances(connection, run, source_id, nearest, found, quantile)
+    connection.execute("ANALYZE production.training_distance")
+
+
+def store_distances(
+    connection: Connection,
+    run: Run,
+    source_id: np.ndarray,
+    nearest: np.ndarray,
+    found: TrainingDistances,
+    quantile: float,
+) -> None:
+    """Write distances of stars to their most similar training stars beside those that are there."""
     copy_in(
         connection,
         "production.training_distance",
         {
-            "run_id": np.full(n, run.run_id),
+            "run_id": np.full(len(source_id), run.run_id),
             "source_id": source_id,
             "nearest": nearest,
             "distance": found.distance,
@@ -167,7 +208,6 @@ def store_companion(
             "outside": found.outside(quantile),
         },
     )
-    connection.execute("ANALYZE production.training_distance")
 
 
 def store_reference(connection: Connection, run: Run, reference: Reference, folder: Path, key: str) -> list[Path]:
@@ -226,25 +266,32 @@ _INPUTS: dict[str, Field] = {
 
 
 def store_flags(connection: Connection, run: Run, limits: TrainingLimits) -> None:
-    """Compute ``flag_boundary`` of every labelled star of `run` and write it, replacing earlier flags.
+    """Compute ``flag_boundary`` of the labelled stars of `run` and write it, replacing earlier flags of theirs.
 
+    They are all of them or, in a run that extends another, those that have come with it.
     ``production.boundary_computed`` computes the same inside the database; validation compares both, star by star.
     """
-    query = load("boundary/flag_inputs")
-    blocks = list(stream_arrays(connection, query.statement, {"run_id": run.run_id}, _INPUTS, _CHUNK))
-    stars = {name: np.concatenate([block[name] for block in blocks]) for name in _INPUTS}
-    digits = boundary_digits(stars, limits.ranges, ~stars["alike"] & ~stars["training"])
-    n = len(digits)
-    connection.execute("DELETE FROM production.boundary WHERE run_id = %s", (run.run_id,))
-    copy_in(
-        connection,
-        "production.boundary",
-        {
-            "run_id": np.full(n, run.run_id),
-            "release": [run.release] * n,
-            "source_id": stars["source_id"],
-            "flag_boundary": flag_text(digits).tolist(),
-            "flag_bits": flag_bits(digits),
-        },
-    )
+    query, added = load("boundary/flag_inputs"), run.base_run_id is not None
+    if not added:
+        connection.execute("DELETE FROM production.boundary WHERE run_id = %s", (run.run_id,))
+    # Memory does not grow with the sample.
+    for page in pages(connection, run, ("training", "observed"), _FLAGGED, added=added):
+        parameters = {"run_id": run.run_id, "added": added, "after": page.after, "upto": page.upto}
+        blocks = list(stream_arrays(connection, query.statement, parameters, _INPUTS, _CHUNK))
+        if not blocks:
+            continue
+        stars = {name: np.concatenate([block[name] for block in blocks]) for name in _INPUTS}
+        digits = boundary_digits(stars, limits.ranges, ~stars["alike"] & ~stars["training"])
+        n = len(digits)
+        copy_in(
+            connection,
+            "production.boundary",
+            {
+                "run_id": np.full(n, run.run_id),
+                "release": [run.release] * n,
+                "source_id": stars["source_id"],
+                "flag_boundary": flag_text(digits).tolist(),
+                "flag_bits": flag_bits(digits),
+            },
+        )
     connection.execute("ANALYZE production.boundary")

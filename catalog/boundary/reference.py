@@ -21,6 +21,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 
 from catalog.boundary.components import Basis
 from catalog.boundary.neighbours import NeighbourIndex
+from catalog.boundary.placement import training_distances
 from catalog.errors import ArtefactError
 from catalog.features import FEATURES_VERSION
 from catalog.releases import Release
@@ -79,6 +81,17 @@ class Reference:
     """All that made the maps."""
     key: str = ""
     """SHA-256 of manifest and files; empty before it is written."""
+
+    def own_distances(self, frozen: FrozenMap) -> np.ndarray:
+        """Return the distance of each star of a map to its nearest (other) training star, shape (n_stars,)."""
+        found = self._own_distances.get(frozen.perplexity)
+        if found is None:
+            found = self._own_distances[frozen.perplexity] = training_distances(frozen.positions, self.training)
+        return found
+
+    @cached_property
+    def _own_distances(self) -> dict[int, np.ndarray]:
+        return {}
 
 
 def write_reference(folder: Path, reference: Reference, release: Release) -> tuple[Path, str]:

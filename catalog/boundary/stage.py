@@ -5,7 +5,8 @@ from typing import Any
 from psycopg import Connection
 
 from catalog.boundary.limits import QUANTITIES, TrainingLimits, store_limits, training_limits
-from catalog.boundary.mapping import Likeness, fit_maps, place_stars
+from catalog.boundary.mapping import Likeness, fit_maps
+from catalog.boundary.placed import place_stars
 from catalog.boundary.records import store_flags
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
@@ -15,7 +16,7 @@ from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.settings import Settings
 
-__all__ = ["flag_boundary"]
+__all__ = ["flag_boundary", "flag_result"]
 
 # Share of the stage's time, in per cent, after which only flags are left.
 _MAPPED = 95.0
@@ -66,7 +67,7 @@ def flag_boundary(connection: Connection, run: Run, settings: Settings, progress
     likeness = (fit_maps if run.profile.likeness.reference is None else place_stars)(connection, run, settings, report)
     progress(_MAPPED, 100, "writing flag_boundary")
     store_flags(connection, run, limits)
-    result = _result(connection, run, limits, likeness)
+    result = flag_result(connection, run, limits, likeness)
     connection.commit()
     progress(100, 100, "flags written")
     return result
@@ -89,7 +90,8 @@ def _ensemble(connection: Connection, run: Run) -> tuple[int, int, str]:
     return rows[0]
 
 
-def _result(connection: Connection, run: Run, limits: TrainingLimits, likeness: Likeness) -> StageResult:
+def flag_result(connection: Connection, run: Run, limits: TrainingLimits, likeness: Likeness) -> StageResult:
+    """Return what the stage tells of the flags of `run` and of its maps."""
     rows = connection.execute(load("boundary/summary").statement, {"run_id": run.run_id}).fetchall()
     observed = {bits: n for role, bits, n in rows if role == "observed"}
     n_observed, tsne = sum(observed.values()), FLAG_DIGITS[-1].bit

@@ -1,5 +1,6 @@
 """Entry point: gathers the commands, and turns errors into messages and exit codes."""
 
+import logging
 import sys
 from importlib import import_module
 
@@ -15,6 +16,7 @@ __all__ = ["cli", "main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: (module, one line for the overview); modules are imported when their command is used.
     "run": ("catalog.cli.run", "Build a whole catalogue, from survey files to ADQL."),
+    "update": ("catalog.cli.update", "Add new spectra to the published catalogue."),
     "mock": ("catalog.cli.stage", "Write the synthetic surveys of a profile."),
     "fetch": ("catalog.cli.fetch", "Download surveys from their archives."),
     "ingest": ("catalog.cli.ingest", "Read survey files into the database."),
@@ -27,12 +29,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "flag": ("catalog.cli.stage", "Compute the 8-digit flag_boundary."),
     "validate": ("catalog.cli.validate", "Compare the catalogue with external surveys."),
     "publish": ("catalog.cli.publish", "Publish a run's catalogue as TAP-ready tables."),
-    "export": ("catalog.cli.publish", "Write the published catalogue to files."),
+    "export": ("catalog.cli.export", "Write the published catalogue to files."),
+    "handover": ("catalog.cli.handover", "Write what an archive needs to take the catalogue over."),
     "ensembles": ("catalog.cli.ensembles", "List, compare, verify and carry trained ensembles."),
     "query": ("catalog.cli.query", "Answer an ADQL query on the published tables."),
     "serve": ("catalog.cli.serve", "Answer TAP queries over HTTP."),
     "explain": ("catalog.cli.explain", "Tell one star's story."),
     "status": ("catalog.cli.status", "Show runs, stages, their time and memory."),
+    "doctor": ("catalog.cli.doctor", "Check what a run needs, and say what to do."),
+    "prune": ("catalog.cli.prune", "Show and remove what old runs left."),
+    "deploy": ("catalog.cli.deploy", "Give flows their schedules on a Prefect server."),
     "db": ("catalog.cli.db", "Start, stop and reach the database."),
 }
 
@@ -74,12 +80,11 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; an error that a user can act on is a message, not a traceback."""
     errors = Console(stderr=True, highlight=False)
+    log = _start_log()
     try:
         status = cli.main(standalone_mode=False)
     except RvscatError as error:
-        errors.print(f"[bold red]Error:[/] {escape(error.message)}", soft_wrap=True)
-        if error.remedy:
-            errors.print(f"       {escape(error.remedy)}", soft_wrap=True)
+        _show(error, errors, log)
         sys.exit(1)
     except click.ClickException as error:
         error.show()
@@ -91,4 +96,38 @@ def main() -> None:
         # The reader of our output has gone (`rvscat query … | head`): nothing to tell it.
         sys.stderr.close()
         sys.exit(141)
+    except Exception as error:
+        from traceback import format_exc
+
+        from catalog.database.trouble import explained
+        from catalog.operations.secrets import mask
+
+        if (told := explained(error)) is not None:
+            _show(told, errors, log)
+            sys.exit(1)
+        log.exception("unexpected error")
+        sys.stderr.write(mask(format_exc()))
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _show(error: RvscatError, errors: Console, log: logging.Logger) -> None:
+    log.error(error.message, extra={"remedy": error.remedy})
+    errors.print(f"[bold red]Error:[/] {escape(error.message)}", soft_wrap=True)
+    if error.remedy:
+        errors.print(f"       {escape(error.remedy)}", soft_wrap=True)
+
+
+def _start_log() -> logging.Logger:
+    """Begin the log of this process, where its settings can be read; a command that cannot read them says so itself."""
+    if len(sys.argv) > 1 and not {"-h", "--help", "--version"} & set(sys.argv):
+        from catalog.operations.logs import start_log
+        from catalog.settings import load_settings
+
+        try:
+            start_log(load_settings())
+        except RvscatError:
+            pass
+    log = logging.getLogger("rvscat.command")
+    log.addHandler(logging.NullHandler())  # for the log alone: errors are shown above
+    return log

@@ -3,19 +3,14 @@
 import click
 from rich.console import Console
 
+from catalog.cli.options import profile_option, verbose_option
+
 __all__ = ["run"]
 
 
 @click.command()
-@click.option(
-    "--profile",
-    "profile_name",
-    default="demo",
-    show_default=True,
-    metavar="NAME|FILE",
-    help="How the catalogue is made.",
-)
-@click.option("--verbose", is_flag=True, help="Show the log of the flow.")
+@profile_option
+@verbose_option
 def run(profile_name: str, verbose: bool) -> None:
     """Build a whole catalogue, from survey files to ADQL.
 
@@ -30,7 +25,7 @@ def run(profile_name: str, verbose: bool) -> None:
     from catalog.profiles import load_profile
     from catalog.progress import listen
     from catalog.settings import load_settings, mask_password
-    from flows.environment import prepare
+    from flows.environment import prepare, told_of_prefect
 
     profile, settings, console = load_profile(profile_name), load_settings(), Console()
     console.print(f"[bold]rvscat[/] profile {profile.name}: {profile.description}", highlight=False)
@@ -42,7 +37,7 @@ def run(profile_name: str, verbose: bool) -> None:
     with console.status("Starting the flow ..."):
         from flows.production import build_catalogue
     display = StageDisplay(profile, stages.plan(profile), console)
-    with display.showing(), listen(display):
+    with display.showing(), listen(display), told_of_prefect():
         outcome = build_catalogue(profile_name)
     with connect(settings) as connection:
         print_summary(console, connection, find_run(connection, outcome["run_id"]), settings)

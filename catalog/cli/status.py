@@ -17,9 +17,17 @@ __all__ = ["status"]
 @click.command()
 @click.option("--run", "run_id", type=int, metavar="N", help="Number of the run  [default: the latest]")
 @click.option("--notes", is_flag=True, help="Show what the stages noted as well.")
-@click.option("--json", "as_json", is_flag=True, help="Print it for programs.")
-def status(run_id: int | None, notes: bool, as_json: bool) -> None:
-    """Show runs, stages, their time and memory, and the ingested files."""
+@click.option("--watch", is_flag=True, help="Show the stages while they go, until Ctrl-C.")
+@click.option(
+    "--every", type=click.FloatRange(min=0.2), default=1.0, show_default=True, metavar="SECONDS", help="With --watch."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print it for programs; with --watch, one object a line.")
+def status(run_id: int | None, notes: bool, watch: bool, every: float, as_json: bool) -> None:
+    """Show runs, stages, their time and memory, and the ingested files.
+
+    With --watch: how far the run at work is, at which pace, and what is left. It reads the database, so that any
+    terminal of any machine that reaches it will do.
+    """
     from psycopg.rows import dict_row
 
     from catalog.database.connection import connect
@@ -27,6 +35,9 @@ def status(run_id: int | None, notes: bool, as_json: bool) -> None:
     from catalog.database.queries import load
     from catalog.settings import load_settings
 
+    if watch:
+        _watch(run_id, every, as_json)
+        return
     with connect(load_settings()) as connection, connection.cursor(row_factory=dict_row) as cursor:
         runs = cursor.execute(load("status/runs").statement).fetchall()
         if not runs and run_id is None:
@@ -49,6 +60,19 @@ def status(run_id: int | None, notes: bool, as_json: bool) -> None:
             console.print(f"{row['name']}: {note}", highlight=False, soft_wrap=True, markup=False)
 
 
+def _watch(run_id: int | None, every: float, as_json: bool) -> None:
+    from catalog.cli.watch import watch
+    from catalog.database.connection import connect
+    from catalog.database.ledger import find_run
+    from catalog.operations.watching import watch_run
+    from catalog.settings import load_settings
+
+    with connect(load_settings(), autocommit=True) as connection:
+        if run_id is not None:
+            find_run(connection, run_id)  # an error when there is none of that number
+        watch(lambda: watch_run(connection, run_id), Console(), every, as_json)
+
+
 def _plain(value: datetime | Decimal) -> str | float:
     """Return what JSON has no type for: times of the ledger, and sums of whole numbers."""
     return value.isoformat() if isinstance(value, datetime) else float(value)
@@ -68,7 +92,7 @@ def _runs(runs: list[dict[str, Any]]) -> Table:
     for row in runs:
         table.add_row(
             str(row["run_id"]),
-            row["profile"],
+            row["profile"] + (f", extends {row['base_run_id']}" if row["base_run_id"] else ""),
             row["status"],
             f"{row['started_at'].astimezone():%Y-%m-%d %H:%M}",
             duration(row["wall_s"] or 0),

@@ -13,16 +13,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 from psycopg.types.json import Json, Jsonb
 
 from catalog import __version__
 from catalog.database.queries import load
+from catalog.database.trouble import told_of_trouble
 from catalog.database.usage import Usage
 from catalog.errors import DatabaseError, NotFoundError
 from catalog.profiles import Profile
 
 __all__ = [
+    "RUN_LOCK",
     "Run",
     "StageRecord",
     "StageResult",
@@ -31,16 +34,19 @@ __all__ = [
     "find_run",
     "fingerprint",
     "finish_run",
+    "hold",
+    "keep_profile",
     "open_run",
     "perform",
     "perform_always",
+    "run_key",
     "stage_key",
     "stages",
     "supersede",
 ]
 
 # First half of the advisory lock's key; the second comes from the run's key.
-_LOCK = 20_240_209
+RUN_LOCK = 20_240_209
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,8 @@ class Run:
     """Key of the survey rows: ``profile.data_release``."""
     profile: Profile
     status: str
+    base_run_id: int | None = None
+    """Run that this one extends by new stars; None for a full run."""
 
 
 @dataclass
@@ -97,7 +105,7 @@ def exclusive(connection: Connection, run: Run) -> Iterator[None]:
     DatabaseError
         Another process is working on this run.
     """
-    key = (_LOCK, int(run.key[:7], 16))
+    key = (RUN_LOCK, int(run.key[:7], 16))
     row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
     connection.commit()
     if not (row and row[0]):
@@ -107,9 +115,32 @@ def exclusive(connection: Connection, run: Run) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.rollback()
-        connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+        # With its session, the lock has ended as well; what ended the session is told by whoever met it.
+        if not _lost(connection):
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
+            connection.commit()
+
+
+def hold(connection: Connection) -> None:
+    """Make sure that the connection whose session has the lock of `exclusive` still stands.
+
+    Raises
+    ------
+    DatabaseError
+        It does not: another process may work on the run by now.
+    """
+    with told_of_trouble():
+        connection.execute("SELECT 1")
         connection.commit()
+
+
+def _lost(connection: Connection) -> bool:
+    """Roll back, and tell whether the connection is gone."""
+    try:
+        connection.rollback()
+    except (psycopg.OperationalError, psycopg.InterfaceError):
+        return True
+    return connection.closed
 
 
 def fingerprint(*parts: Any) -> str:
@@ -117,8 +148,13 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
+def run_key(profile: Profile) -> str:
+    """Return what runs of these settings by this version of the code are found by."""
+    return fingerprint(profile.key, __version__)
+
+
 def open_run(connection: Connection, profile: Profile) -> Run:
-    """Find the current run of `profile`, or begin one.
+    """Find the current full run of `profile`, or begin one.
 
     Parameters
     ----------
@@ -130,24 +166,31 @@ def open_run(connection: Connection, profile: Profile) -> Run:
     Run
         Committed, whether new or found.
     """
-    key = fingerprint(profile.key, __version__)
-    current = "SELECT run_id, release, status FROM production.run WHERE key = %s AND status <> 'superseded'"
+    key = run_key(profile)
+    current = (
+        "SELECT run_id, release, status FROM production.run "
+        "WHERE key = %s AND status <> 'superseded' AND base_run_id IS NULL"
+    )
     row = connection.execute(current, (key,)).fetchone()
     if row is None:
         connection.execute(
             "INSERT INTO production.run (key, release, profile, version, status) VALUES (%s, %s, %s, %s, 'open') "
-            "ON CONFLICT (key) WHERE status <> 'superseded' DO NOTHING",
+            "ON CONFLICT (key) WHERE status <> 'superseded' AND base_run_id IS NULL DO NOTHING",
             (key, profile.data_release, Jsonb(profile.model_dump(mode="json")), __version__),
         )
         row = connection.execute(current, (key,)).fetchone()
     assert row is not None
-    # What is left out of the key may have changed: what is studied, how labels are computed.
-    connection.execute(
-        "UPDATE production.run SET profile = %(profile)s WHERE run_id = %(run_id)s AND profile <> %(profile)s",
-        {"profile": Jsonb(profile.model_dump(mode="json")), "run_id": row[0]},
-    )
+    keep_profile(connection, row[0], profile)
     connection.commit()
     return Run(row[0], key, row[1], profile, row[2])
+
+
+def keep_profile(connection: Connection, run_id: int, profile: Profile) -> None:
+    """Record what is left out of a run's key and may have changed: what is studied, how labels are computed."""
+    connection.execute(
+        "UPDATE production.run SET profile = %(profile)s WHERE run_id = %(run_id)s AND profile <> %(profile)s",
+        {"profile": Jsonb(profile.model_dump(mode="json")), "run_id": run_id},
+    )
 
 
 def find_run(connection: Connection, run_id: int | None = None) -> Run:
@@ -159,7 +202,7 @@ def find_run(connection: Connection, run_id: int | None = None) -> Run:
         There is no such run.
     """
     row = connection.execute(
-        "SELECT run_id, key, release, profile, status FROM production.run "
+        "SELECT run_id, key, release, profile, status, base_run_id FROM production.run "
         "WHERE CASE WHEN %(run_id)s::bigint IS NULL THEN status <> 'superseded' ELSE run_id = %(run_id)s END "
         "ORDER BY run_id DESC LIMIT 1",
         {"run_id": run_id},
@@ -167,11 +210,11 @@ def find_run(connection: Connection, run_id: int | None = None) -> Run:
     if row is None:
         what = "There is no run yet." if run_id is None else f"There is no run {run_id}."
         raise NotFoundError(what, "`rvscat run` makes one; `rvscat status` lists them.")
-    return Run(row[0], row[1], row[2], Profile.model_validate(row[3]), row[4])
+    return Run(row[0], row[1], row[2], Profile.model_validate(row[3]), row[4], row[5])
 
 
 def supersede(connection: Connection, run: Run) -> Run:
-    """Close `run`, whose inputs have changed, and begin its successor."""
+    """Close the full run `run`, whose inputs have changed, and begin its successor."""
     connection.execute(
         "UPDATE production.run SET status = 'superseded', finished_at = clock_timestamp() WHERE run_id = %s",
         (run.run_id,),
@@ -294,10 +337,11 @@ def _record(
         try:
             result = work()
         except BaseException as error:
-            connection.rollback()
             usage.update()
             message = f"{type(error).__name__}: {error}"
-            _close(connection, row[0], fingerprint("failed"), "failed", StageResult(), usage, message)
+            # Without a connection, the next attempt finds the stage 'running', and closes it.
+            if not _lost(connection):
+                _close(connection, row[0], fingerprint("failed"), "failed", StageResult(), usage, message)
             raise
     _close(connection, row[0], key(), "complete", result, usage, None)
     return result

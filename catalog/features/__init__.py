@@ -1,5 +1,6 @@
 """What the network sees: repaired spectra, normalised XP coefficients, magnitudes and parallax."""
 
+from catalog.features.ranges import page_of, sky_parts
 from catalog.features.report import FeatureReport
 from catalog.features.scalers import MinMaxScaler, Scalers
 from catalog.features.spectrum import continuum_pixels, repair_flux
@@ -7,6 +8,7 @@ from catalog.features.stream import (
     SCALARS,
     FeatureBlock,
     Page,
+    input_parameters,
     pages,
     report_missing,
     scalar_columns,
@@ -25,12 +27,15 @@ __all__ = [
     "Scalers",
     "TrainingSet",
     "continuum_pixels",
+    "input_parameters",
     "load_training_set",
     "normalise_xp",
+    "page_of",
     "pages",
     "repair_flux",
     "report_missing",
     "scalar_columns",
+    "sky_parts",
     "stream_features",
     "training_digest",
     "xp_names",

@@ -1,7 +1,9 @@
 """What happened to stars on their way from survey rows to features: nothing is dropped silently."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,17 @@ class FeatureReport:
             self.rejected[reason] += n
             known = self.examples.setdefault(reason, [])
             known.extend(int(i) for i in source_id[: _EXAMPLES - len(known)])
+
+    def values(self) -> dict[str, Any]:
+        """Return what JSON can hold of it, for another process to `add`."""
+        return vars(self) | {"rejected": dict(self.rejected)}
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """Count the stars of another report, given as its `values`, as well."""
+        for name in ("n_stars", "n_repaired", "n_pixels", "n_fallback"):
+            setattr(self, name, getattr(self, name) + values[name])
+        for reason, n in values["rejected"].items():
+            self.reject(reason, np.asarray(values["examples"][reason], dtype=np.int64), n)
 
     @property
     def n_rejected(self) -> int:

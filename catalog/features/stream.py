@@ -15,7 +15,16 @@ from catalog.features.spectrum import continuum_pixels, repair_flux
 from catalog.features.xp import normalise_xp
 from catalog.releases import load_release
 
-__all__ = ["SCALARS", "FeatureBlock", "Page", "pages", "report_missing", "scalar_columns", "stream_features"]
+__all__ = [
+    "SCALARS",
+    "FeatureBlock",
+    "Page",
+    "input_parameters",
+    "pages",
+    "report_missing",
+    "scalar_columns",
+    "stream_features",
+]
 
 SCALARS = ("phot_g_mean_mag", "phot_bp_mean_mag", "phot_rp_mean_mag", "parallax")
 """The four scalar inputs in the order of Fig. 6: mag, mag, mag, mas."""
@@ -54,7 +63,7 @@ class Page:
     n_stars: int
 
 
-def pages(connection: Connection, run: Run, roles: Sequence[str], page_size: int) -> list[Page]:
+def pages(connection: Connection, run: Run, roles: Sequence[str], page_size: int, *, added: bool = False) -> list[Page]:
     """Cut the samples of `run` into ranges of `page_size` stars.
 
     Parameters
@@ -64,12 +73,14 @@ def pages(connection: Connection, run: Run, roles: Sequence[str], page_size: int
     roles : sequence of str
         Samples: ``training``, ``observed``.
     page_size : int
+    added : bool
+        Only stars that have come with `run`, not those of its base; so below.
 
     Returns
     -------
     list of Page
     """
-    parameters = {"run_id": run.run_id, "roles": _array(roles), "page_size": page_size}
+    parameters = {"run_id": run.run_id, "roles": _array(roles), "added": added, "page_size": page_size}
     result: list[Page] = []
     after = 0
     for upto, n_stars in connection.execute(load("features/pages").statement, parameters):
@@ -78,7 +89,9 @@ def pages(connection: Connection, run: Run, roles: Sequence[str], page_size: int
     return result
 
 
-def report_missing(connection: Connection, run: Run, roles: Sequence[str], report: FeatureReport) -> None:
+def report_missing(
+    connection: Connection, run: Run, roles: Sequence[str], report: FeatureReport, *, added: bool = False
+) -> None:
     """Add to `report` the stars of the samples that lack an input and so never reach `stream_features`.
 
     Parameters
@@ -87,8 +100,9 @@ def report_missing(connection: Connection, run: Run, roles: Sequence[str], repor
     run : Run
     roles : sequence of str
     report : FeatureReport
+    added : bool
     """
-    parameters = {**_parameters(run, roles), **_lengths(run)}
+    parameters = input_parameters(run, roles, added=added)
     for reason, n, examples in connection.execute(load("features/missing").statement, parameters):
         report.reject(reason, np.asarray(examples), n)
 
@@ -101,6 +115,7 @@ def stream_features(
     *,
     after: int = 0,
     upto: int = LAST_SOURCE_ID,
+    added: bool = False,
     report: FeatureReport | None = None,
 ) -> Iterator[FeatureBlock]:
     """Yield the features of a run's samples in the order of source_id.
@@ -119,6 +134,8 @@ def stream_features(
         Stars read at a time; a block has at most as many.
     after, upto : int
         Only source_ids above `after` and up to `upto`.
+    added : bool
+        Only stars that have come with `run`, not those of its base.
     report : FeatureReport, optional
         Filled on the way.
 
@@ -140,7 +157,7 @@ def stream_features(
         SCALARS[2]: ("float4", None),
         SCALARS[3]: ("float8", None),
     }
-    parameters = {**_parameters(run, roles), **_lengths(run), "after": after, "upto": upto}
+    parameters = {**input_parameters(run, roles, added=added), "after": after, "upto": upto}
     for rows in stream_arrays(connection, load("features/inputs").statement, parameters, fields, chunk):
         block = _features(rows, continuum, report)
         if len(block):
@@ -172,13 +189,14 @@ def _array(roles: Sequence[str]) -> str:
     return "{" + ",".join(roles) + "}"
 
 
-def _parameters(run: Run, roles: Sequence[str]) -> dict[str, Any]:
-    return {"run_id": run.run_id, "release": run.release, "roles": _array(roles)}
-
-
-def _lengths(run: Run) -> dict[str, int]:
+def input_parameters(run: Run, roles: Sequence[str], *, added: bool = False) -> dict[str, Any]:
+    """Return the parameters of queries that look for stars with all inputs: see ``sql/features/inputs.sql``."""
     release = load_release(run.profile.release)
     return {
+        "run_id": run.run_id,
+        "release": run.release,
+        "roles": _array(roles),
+        "added": added,
         "flux_bytes": 4 * release.rvs.n_pixels,
         "bp_bytes": 8 * release.xp.bp_coefficients,
         "rp_bytes": 8 * release.xp.rp_coefficients,

@@ -43,7 +43,9 @@ def funnel(connection: Connection, run_id: int) -> list[FunnelStep]:
     return [FunnelStep(*row) for row in rows]
 
 
-def write_funnel(connection: Connection, run_id: int, parameters: Mapping[str, Any]) -> list[FunnelStep]:
+def write_funnel(
+    connection: Connection, run_id: int, parameters: Mapping[str, Any], last_cut: tuple[str, str] | None = None
+) -> list[FunnelStep]:
     """Count the stars of each cut and keep the funnel in ``production.sample_funnel``.
 
     Parameters
@@ -53,12 +55,16 @@ def write_funnel(connection: Connection, run_id: int, parameters: Mapping[str, A
         A run whose ``production.sample_star`` is filled.
     parameters : mapping
         See `catalog.sample.parameters.cut_parameters`.
+    last_cut : tuple of str, optional
+        Name and rule of one more cut of the training sample, after those of sql/selection/cuts.sql.
 
     Returns
     -------
     list of FunnelStep
     """
-    cuts = connection.execute(load("selection/cuts").statement, parameters).fetchall()
+    cuts: list[Any] = connection.execute(load("selection/cuts").statement, parameters).fetchall()
+    if last_cut is not None:
+        cuts.append(("training", 1 + max(step for sample, step, *_ in cuts if sample == "training"), *last_cut))
     counted = connection.execute(load("selection/cut_counts").statement, {"run_id": run_id}).fetchall()
     steps = list(_steps(cuts, {(sample, cut): n_stars for sample, cut, n_stars in counted}))
     connection.execute("DELETE FROM production.sample_funnel WHERE run_id = %s", (run_id,))

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from catalog.database.extensions import record_files
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
 from catalog.errors import SampleError
@@ -16,22 +17,11 @@ from catalog.releases import Release, load_release
 from catalog.sample.crossmatch import match_surveys
 from catalog.sample.funnel import FunnelStep, write_funnel
 from catalog.sample.matches import Match, survey_matches
+from catalog.sample.observed import write_observed
 from catalog.sample.parameters import cut_parameters
 from catalog.settings import Settings
 
 __all__ = ["select_samples"]
-
-# A star without an APOGEE row fails the training sample's first cut; the others wait for training.sql.
-_WRITE_OBSERVED = """
-INSERT INTO production.sample_star (run_id, release, source_id, role, cut, training_cut, apogee_file_id, apogee_row)
-SELECT %(run_id)s, %(release)s, observed.source_id,
-       CASE WHEN observed.cut IS NULL THEN 'observed' ELSE 'rejected' END, observed.cut,
-       CASE WHEN observed.cut IS NULL AND apogee.file_id IS NULL THEN 'no APOGEE match' END,
-       apogee.file_id, apogee.row_number
-FROM ({observed}) observed
-LEFT JOIN ({apogee_match}) apogee USING (source_id)
-ORDER BY observed.source_id
-"""
 
 _WRITE_TRAINING = """
 UPDATE production.sample_star s
@@ -78,12 +68,12 @@ def select_samples(
     matches = survey_matches(connection, run.release)
     progress(1, 5, "applying the cuts of the observed sample")
     connection.execute("DELETE FROM production.sample_star WHERE run_id = %s", (run.run_id,))
-    parts = {name: load(f"selection/{name}").statement for name in ("observed", "apogee_match", "training")}
-    connection.execute(_WRITE_OBSERVED.format(**parts), parameters)
+    record_files(connection, run)
+    write_observed(connection, parameters)
     # Without statistics on the new rows the planner would join them one by one.
     connection.execute("ANALYZE production.sample_star")
     progress(2, 5, "applying the cuts of the training sample")
-    connection.execute(_WRITE_TRAINING.format(**parts), parameters)
+    connection.execute(_WRITE_TRAINING.format(training=load("selection/training").statement), parameters)
     progress(3, 5, "counting what each cut took out")
     steps = write_funnel(connection, run.run_id, parameters)
     duplicates = connection.execute(load("selection/apogee_duplicates").statement, {"release": run.release}).fetchall()

@@ -17,11 +17,13 @@ from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.settings import Settings
 from catalog.surveys import file_ledger, mock_truth
+from catalog.surveys.elsewhere import FileOutcome, ingest_elsewhere
 from catalog.surveys.formats.ascii_tables import README
 from catalog.surveys.ingest_file import IngestedFile, ingest_path
 from catalog.surveys.product import Product
 from catalog.surveys.products import PRODUCTS
 from catalog.surveys.reading import read_in_turn
+from catalog.tasks import task_runner
 
 __all__ = ["IngestedFile", "ingest_path", "ingest_surveys", "survey_files"]
 
@@ -29,7 +31,9 @@ __all__ = ["IngestedFile", "ingest_path", "ingest_surveys", "survey_files"]
 def ingest_surveys(connection: Connection, run: Run, settings: Settings, progress: Progress = silent) -> StageResult:
     """Ingest all files of a release: ``settings.surveys / run.release``, one sub-folder a product.
 
-    Files whose names begin with ``_``, ``.`` or ``manifest`` or end with ``.part`` are not read, nor is a ``ReadMe``.
+    Where this process has a task runner (see `catalog.tasks`), its workers read the files with one row a star, several
+    at once: the rows are the same. Files whose names begin with ``_``, ``.`` or ``manifest`` or end with ``.part`` are
+    not read, nor is a ``ReadMe``.
 
     Parameters
     ----------
@@ -54,41 +58,55 @@ def ingest_surveys(connection: Connection, run: Run, settings: Settings, progres
     folder = settings.surveys / run.release
     files, notes = survey_files(folder)
     release = load_release(run.profile.release)
-    statuses: Counter[str] = Counter()
-    rows: Counter[str] = Counter()
-    unused: dict[str, int] = {}
-    n_quarantined, done = 0, 0
     total = sum(path.stat().st_size for _, path in files)
     notes.extend(_free_stars(connection, files, run.release))
-    with closing(read_in_turn(files, release, _known_files(connection, run.release))) as readings:
-        for product, path, reading in readings:
+    runner, done = task_runner(settings), 0.0
+    outcomes: dict[int, FileOutcome] = {}
+    if runner is not None:
+        apart = [number for number, (product, _) in enumerate(files) if product.keyed_by_source]
+        sizes = [files[number][1].stat().st_size for number in apart]
+        n_done = 0
+
+        def tell(place: int | None) -> None:
+            nonlocal done, n_done
+            if place is not None:
+                done, n_done = done + sizes[place], n_done + 1
+            progress(done, total, f"file {n_done} of {len(apart)}")
+
+        found, more = ingest_elsewhere(connection, run, settings, runner, [files[number] for number in apart], tell)
+        outcomes.update(zip(apart, found, strict=True))
+        notes.extend(more)
+    left = [number for number in range(len(files)) if number not in outcomes]
+    known = _known_files(connection, run.release)
+    with closing(read_in_turn([files[number] for number in left], release, known)) as readings:
+        for number, (product, path, reading) in zip(left, readings, strict=True):
             what = f"{product.name}/{path.name}"
             size = path.stat().st_size
             progress(done, total, what)
+            told = _part_of(progress, done, size, total, what)
             try:
-                outcome = ingest_path(
-                    connection,
-                    path,
-                    product.name,
-                    run.release,
-                    release,
-                    _part_of(progress, done, size, total, what),
-                    reading=reading,
+                outcomes[number] = FileOutcome.of(
+                    ingest_path(connection, path, product.name, run.release, release, told, reading=reading)
                 )
             except FormatError as error:
-                statuses["refused"] += 1
-                notes.append(f"refused: {error}")
-            else:
-                statuses[outcome.status] += 1
-                rows[product.name] += outcome.n_rows
-                n_quarantined += outcome.n_quarantined
-                if outcome.rules:
-                    notes.append(f"{what}{outcome.set_aside}")
-                notes.extend(text for text in outcome.notices.texts if text not in notes)
-                if outcome.notices.unused:
-                    unused[product.name] = len(outcome.notices.unused)
+                outcomes[number] = FileOutcome.of(error)
             done += size
     progress(done, total, "survey files")
+    statuses: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    unused: dict[str, int] = {}
+    for number, (product, path) in enumerate(files):
+        outcome = outcomes[number]
+        statuses[outcome.status] += 1
+        if outcome.status == "refused":
+            notes.append(f"refused: {outcome.message}")
+            continue
+        rows[product.name] += outcome.n_rows
+        if outcome.set_aside:
+            notes.append(f"{product.name}/{path.name}{outcome.set_aside}")
+        notes.extend(text for text in outcome.texts if text not in notes)
+        if outcome.n_unused:
+            unused[product.name] = outcome.n_unused
     products = {product.name for product, _ in files}
     if statuses["complete"]:
         _analyze(connection, products)
@@ -106,7 +124,7 @@ def ingest_surveys(connection: Connection, run: Run, settings: Settings, progres
         "files_skipped": statuses["skipped"],
         "files_refused": statuses["refused"],
         **{f"rows_{name}": n for name, n in rows.items()},
-        "rows_quarantined": n_quarantined,
+        "rows_quarantined": sum(outcome.n_quarantined for outcome in outcomes.values()),
     }
     return StageResult(counts, notes)
 

@@ -6,6 +6,7 @@ content is refused unless it is to replace the old one. Bad rows go to ``product
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,25 @@ from catalog.surveys.products import product_named
 from catalog.surveys.reading import Reading
 from catalog.surveys.tables import Rejection
 
-__all__ = ["IngestedFile", "ingest_path"]
+__all__ = ["Apart", "IngestedFile", "OverlapError", "ingest_path"]
+
+
+class OverlapError(Exception):
+    """A file has stars of one that is to be read after it, or of one that is being read."""
+
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self.names = frozenset(names)
+        super().__init__(f"stars of {', '.join(sorted(names)) or 'a file that is being read'}")
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Which stars of a file that is not read in its turn may be set aside; see `catalog.surveys.elsewhere`."""
+
+    since: int
+    """Files up to this file_id were there before those that are read at once: their stars may."""
+    later: frozenset[str] | None = None
+    """Names of those that come after this one: theirs may not. All of them when None."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +86,7 @@ def ingest_path(
     progress: Progress = silent,
     replace: bool = False,
     reading: Reading | None = None,
+    apart: Apart | None = None,
 ) -> IngestedFile:
     """Ingest one file in a transaction of its own.
 
@@ -87,6 +107,8 @@ def ingest_path(
         Let the file take the place of one of the same name with other content.
     reading : Reading, optional
         The same file, whose reading has begun already.
+    apart : Apart, optional
+        Given when files are not read in their turn.
 
     Returns
     -------
@@ -98,11 +120,13 @@ def ingest_path(
         The file is refused; it left no row, and the refusal is in the ledger.
     NotFoundError
         There is no such product.
+    OverlapError
+        The file is `apart` and must wait for its turn; nothing of it is in the database.
     """
     definition = product_named(product)
     if reading is None:
         with Reading(path, product, release) as reading:
-            return ingest_path(connection, path, product, release_tag, release, progress, replace, reading)
+            return ingest_path(connection, path, product, release_tag, release, progress, replace, reading, apart)
     sha256 = reading.sha256()
     connection.commit()
     try:
@@ -118,8 +142,10 @@ def ingest_path(
                         "Ingest it with --replace if it is to take the old one's place.",
                     )
                 file_ledger.replace_file(connection, known.file_id, list(definition.tables))
-            return _read_file(connection, path, definition, release_tag, reading, sha256, progress)
+            return _read_file(connection, path, definition, release_tag, reading, sha256, progress, apart)
     except (FormatError, psycopg.DataError, psycopg.IntegrityError) as error:
+        if apart is not None and apart.later is None and isinstance(error, psycopg.errors.UniqueViolation):
+            raise OverlapError from error
         refusal = _refusal(path, error) if isinstance(error, psycopg.Error) else error
         with connection.transaction():
             file_ledger.record_refusal(connection, path, product, release_tag, sha256, str(refusal))
@@ -136,6 +162,7 @@ def _read_file(
     reading: Reading,
     sha256: str,
     progress: Progress,
+    apart: Apart | None,
 ) -> IngestedFile:
     start = time.perf_counter()
     file_id = file_ledger.begin_file(connection, path, product.name, release_tag, sha256)
@@ -143,7 +170,7 @@ def _read_file(
     n_rows = 0
     rules: Counter[str] = Counter()
     for batch in reading.batches():
-        checked = _without_duplicates(connection, product, release_tag, file_id, batch)
+        checked = _without_duplicates(connection, product, release_tag, file_id, batch, apart)
         _copy_rows(connection, path, product, release_tag, file_id, checked)
         _copy_rejections(connection, file_id, checked.rejections)
         n_rows += len(checked)
@@ -155,7 +182,12 @@ def _read_file(
 
 
 def _without_duplicates(
-    connection: Connection, product: Product, release_tag: str, file_id: int, batch: SurveyBatch
+    connection: Connection,
+    product: Product,
+    release_tag: str,
+    file_id: int,
+    batch: SurveyBatch,
+    apart: Apart | None,
 ) -> SurveyBatch:
     """Set aside stars that the release has already: the first row in the first file counts."""
     if not product.keyed_by_source or not len(batch):
@@ -168,6 +200,10 @@ def _without_duplicates(
         "WHERE t.release = %s AND t.source_id = ANY(%s)",
         (release_tag, np.unique(ids).tolist()),
     ).fetchall()
+    if apart is not None:
+        others = {name for _, other, name in rows if other > apart.since and other != file_id}
+        if others := others if apart.later is None else others & apart.later:
+            raise OverlapError(others)
     if rows:
         names = {source_id: "in this file" if other == file_id else f"in {name}" for source_id, other, name in rows}
         seen = np.isin(ids, np.array(list(names), dtype=np.int64))

@@ -10,6 +10,10 @@ from PIL import Image
 __all__ = ["Embedded", "embed", "picture_size"]
 
 
+_NO_MEMORY = ("encoding error 1", "encoding error 2")
+"""How Pillow tells of libwebp's VP8_ENC_ERROR_OUT_OF_MEMORY and VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY."""
+
+
 @dataclass(frozen=True)
 class Embedded:
     """A picture as a page holds it."""
@@ -30,11 +34,21 @@ def embed(path: Path) -> Embedded:
     Returns
     -------
     Embedded
+
+    Raises
+    ------
+    MemoryError
+        There is too little memory to encode it.
     """
     with Image.open(path) as picture:
         data = io.BytesIO()
         # Figures have an alpha channel that is opaque everywhere. More effort than that gains one per cent.
-        picture.convert("RGB").save(data, "WEBP", lossless=True, method=1, quality=30)
+        try:
+            picture.convert("RGB").save(data, "WEBP", lossless=True, method=1, quality=30)
+        except ValueError as error:
+            if str(error) in _NO_MEMORY:
+                raise MemoryError(f"{path.name} cannot be encoded") from error
+            raise
         return Embedded("data:image/webp;base64," + base64.b64encode(data.getvalue()).decode(), *picture.size)
 
 

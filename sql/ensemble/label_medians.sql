@@ -1,6 +1,6 @@
 -- Purpose: Number of labelled stars of a run, and the medians of each label's dispersion over members, overall
 --     and calibrated uncertainty
--- Parameters: run_id (bigint) run
+-- Parameters: run_id (bigint) run; added (boolean) only stars that have come with the run, not those of its base
 -- Returns: n stars; eteff, sigma_teff K; elogg … sigma_feh dex: medians; sigma_teff_oof … sigma_feh_oof: null without
 --     calibration
 SELECT count(*) AS n,
@@ -20,4 +20,5 @@ SELECT count(*) AS n,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY sigma_feh) AS sigma_feh,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY sigma_feh_oof) AS sigma_feh_oof
 FROM production.label
-WHERE run_id = :run_id
+JOIN production.sample_star AS sample USING (run_id, source_id)
+WHERE run_id = :run_id AND sample.added >= CAST(:added AS boolean)

@@ -1,6 +1,7 @@
 -- Purpose: Stars of a run's samples that lack an input of the network, counted by what they lack first
 -- Parameters: run_id (bigint) run that selected the samples; release (text) key of the survey rows;
 --             roles (text) samples as an array, for instance {training,observed};
+--             added (boolean) only stars that have come with the run, not those of its base;
 --             flux_bytes (int), bp_bytes (int), rp_bytes (int) lengths of the arrays in the release
 -- Returns: reason; n stars; examples up to three source_ids
 SELECT lacking.reason, count(*) AS n, (array_agg(lacking.source_id ORDER BY lacking.source_id))[1:3] AS examples
@@ -20,7 +21,7 @@ FROM (
     LEFT JOIN survey.rvs_spectrum AS r ON r.release = :'release' AND r.source_id = s.source_id
     LEFT JOIN survey.xp_coefficients AS x ON x.release = :'release' AND x.source_id = s.source_id
     LEFT JOIN survey.gaia_source AS g ON g.release = :'release' AND g.source_id = s.source_id
-    WHERE s.run_id = :run_id AND s.role = ANY (CAST(:'roles' AS text[]))
+    WHERE s.run_id = :run_id AND s.role = ANY (CAST(:'roles' AS text[])) AND s.added >= CAST(:added AS boolean)
 ) AS lacking
 WHERE lacking.reason IS NOT NULL
 GROUP BY lacking.reason

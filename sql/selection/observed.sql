@@ -1,11 +1,21 @@
--- Purpose: Every star with an RVS mean spectrum and the first cut of Sects. 2.1 to 2.3 that rejects it. A condition
+-- Purpose: Every star with an RVS mean spectrum that a run has not judged yet, and the first cut of Sects. 2.1 to 2.3
+--          that rejects it. A condition
 --          states what is kept; IS NOT TRUE rejects a missing value too. A star without a row in
 --          astrophysical_parameters is kept: in the archive's left join its class is null as well.
--- Parameters: release (text) key of the survey rows;
+-- Parameters: release (text) key of the survey rows; run_id (bigint) run whose stars in production.sample_star are left
+--             out, 0 for none;
 --             phot_mean_flux_over_error_min (real) lower limit of the mean flux over its error in G, BP and RP;
 --             bp_bytes, rp_bytes (integer) length of a full array of coefficients, 8 bytes each.
 -- Returns: source_id; cut name of the first cut that rejects the star, null when it passes them all.
-WITH xp AS MATERIALIZED (
+WITH spectrum AS MATERIALIZED (
+    SELECT s.release, s.source_id
+    FROM survey.rvs_spectrum AS s
+    WHERE s.release = :'release'
+      AND NOT EXISTS (
+          SELECT FROM production.sample_star AS judged
+          WHERE judged.run_id = :run_id AND judged.source_id = s.source_id
+      )
+), xp AS MATERIALIZED (
     -- Two bytes of each array instead of the arrays themselves go through the join below.
     SELECT
         source_id,
@@ -13,6 +23,7 @@ WITH xp AS MATERIALIZED (
         CASE WHEN octet_length(bp_coefficients) >= 8 THEN get_byte(bp_coefficients, 7) END AS bp_high_byte,
         CASE WHEN octet_length(rp_coefficients) >= 8 THEN get_byte(rp_coefficients, 7) END AS rp_high_byte
     FROM survey.xp_coefficients
+    JOIN spectrum USING (release, source_id)
     WHERE release = :'release'
 )
 SELECT
@@ -43,8 +54,7 @@ SELECT
               AND xp.rp_high_byte BETWEEN 1 AND 126) IS NOT TRUE THEN 'xp_first_coefficient'
         WHEN p.classlabel_espels IS NOT NULL THEN 'classlabel_espels'
     END AS cut
-FROM survey.rvs_spectrum s
+FROM spectrum s
 LEFT JOIN survey.gaia_source g ON g.release = s.release AND g.source_id = s.source_id
 LEFT JOIN xp ON xp.source_id = s.source_id
-LEFT JOIN survey.astrophysical_parameters p ON p.release = s.release AND p.source_id = s.source_id
-WHERE s.release = :'release';
+LEFT JOIN survey.astrophysical_parameters p ON p.release = s.release AND p.source_id = s.source_id;

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,32 +19,16 @@ from catalog.settings import Settings
 from catalog.tasks import task_runner
 from flows.distribution import distributed
 from tests.ensemble.training.test_pool import random_stars
+from tests.flows.clusters import start_cluster
 
 pytest.importorskip("prefect_dask", reason="rvscat[dask] is not installed: no cluster to train on")
-
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-with LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=None) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """A cluster of two processes with one thread each."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    yield process.stdout.readline().strip()
-    process.communicate()
+    with start_cluster(2) as cluster:
+        yield cluster.address
 
 
 @pytest.mark.usefixtures("prefect_server")

@@ -137,4 +137,7 @@ def _read(run: Run, settings: Settings, todo: list[Page], report: FeatureReport)
 def _features(
     connection: Connection, run: Run, page: Page, chunk: int, report: FeatureReport
 ) -> Generator[FeatureBlock]:
-    yield from stream_features(connection, run, ROLES, chunk, after=page.after, upto=page.upto, report=report)
+    added = run.base_run_id is not None
+    yield from stream_features(
+        connection, run, ROLES, chunk, after=page.after, upto=page.upto, added=added, report=report
+    )

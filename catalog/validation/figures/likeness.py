@@ -214,7 +214,9 @@ def modes(data: FigureData) -> Figure:
         y, labels=["all maps" if r.extra["perplexity"] is None else f"{r.extra['perplexity']}" for r in modes]
     )
     left.tick_params(axis="y", length=0)
-    left.set_ylim(len(modes) - 0.5, -0.5)
+    left.set_ylim(max(len(modes), 1) - 0.5, -0.5)
+    if not modes:
+        left.text(50, 0, "no map was fitted: stars stand in frozen maps", ha="center", va="center", fontsize=8)
     left.set_xlim(0, 100)
     left.set_xlabel("same verdict, joint and placed (%); line: by chance")
     left.set_ylabel("perplexity")

@@ -1,0 +1,1 @@
+"""Operations: is all as it should be, what can be removed, what happened."""
