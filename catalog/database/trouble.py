@@ -60,7 +60,7 @@ def explained(error: BaseException) -> RvscatError | None:
             f"A disk is full: {what}{where}.",
             f"Make room, or let RVSCAT_HOME name a folder on another disk. {_GOES_ON}",
         )
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+    if _is_lack_of_memory(error):
         said = f": {error}" if str(error) else ""
         return RvscatError(
             f"There is too little memory{said.rstrip('.')}.",
@@ -83,11 +83,18 @@ def told_of_trouble() -> Iterator[None]:
     """
     try:
         yield
-    except (psycopg.Error, OSError, MemoryError) as error:
+    except (psycopg.Error, OSError, MemoryError, ImportError) as error:
         told = explained(error)
         if told is None:
             raise
         raise told from error
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    if isinstance(error, ImportError):
+        # The loader's words for a library that finds no room.
+        return any(words in str(error) for words in ("failed to map segment", "cannot allocate memory"))
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 def _is_lost(error: psycopg.Error) -> bool:

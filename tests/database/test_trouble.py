@@ -44,6 +44,7 @@ def test_a_server_that_is_not_there_is_told_in_words() -> None:
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "A disk is full: Disk quota exceeded"),
         (OSError("1000000 requested and 131056 written"), "A disk is full: No space left on device"),
         (MemoryError("Unable to allocate 3 GiB"), "There is too little memory: Unable to allocate 3 GiB"),
+        (ImportError("_superlu.so: failed to map segment from shared object"), "There is too little memory"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "There is too little memory"),
         (psycopg.errors.TooManyConnections("sorry"), "takes no more connections"),
         (psycopg.errors.OutOfMemory("out of memory"), "The database server has too little memory"),
@@ -57,7 +58,14 @@ def test_what_runs_out_is_told_in_words(error: Exception, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), OSError(errno.EACCES, "x"), psycopg.errors.UndefinedTable("x"), KeyError("x")]
+    "error",
+    [
+        ValueError("x"),
+        OSError(errno.EACCES, "x"),
+        psycopg.errors.UndefinedTable("x"),
+        KeyError("x"),
+        ImportError("no module x"),
+    ],
 )
 def test_other_errors_stay_what_they_are(error: Exception) -> None:
     assert explained(error) is None

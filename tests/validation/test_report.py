@@ -67,17 +67,16 @@ def test_a_picture_is_the_same_to_the_last_pixel(picture: Path) -> None:
         assert np.array_equal(np.asarray(shown.convert("RGB")), np.asarray(drawn.convert("RGB")))
 
 
-def test_a_picture_that_memory_does_not_suffice_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    picture = tmp_path / "figure.png"
-    Image.new("RGB", (4, 4)).save(picture)
-
+@pytest.mark.parametrize(("said", "kind"), [("encoding error 1", MemoryError), ("encoding error 4", ValueError)])
+def test_a_picture_that_memory_does_not_suffice_for(
+    said: str, kind: type[Exception], picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError(said)
 
     monkeypatch.setattr(Image.Image, "save", fail)
-    for said, kind in (("encoding error 1", MemoryError), ("encoding error 4", ValueError)):
-        with pytest.raises(kind):
-            embed(picture)
+    with pytest.raises(kind):
+        embed(picture)
 
 
 def test_the_json_is_as_documented(written: Any, picture: Path) -> None:
