@@ -58,7 +58,8 @@ def explained(error: BaseException) -> RvscatError | None:
         where = f" ({os.fspath(error.filename)!s})" if isinstance(error.filename, str | os.PathLike) else ""
         return RvscatError(
             f"A disk is full: {what}{where}.",
-            f"Make room, or let RVSCAT_HOME name a folder on another disk. {_GOES_ON}",
+            "Make room (`rvscat doctor` shows how much there is), or let RVSCAT_HOME name a folder on another disk. "
+            f"{_GOES_ON}",
         )
     if _is_lack_of_memory(error):
         said = f": {error}" if str(error) else ""

@@ -50,6 +50,8 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("/tmp/rvscat-faults"), help="made if missing; kept")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there as well")
     chosen = parser.parse_args()
+    # A shell that starts this in the background has it ignore Ctrl-C, and what it starts would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     journeys = wanted(chosen.only)
     if chosen.list:
         for name, faults in journeys.items():
