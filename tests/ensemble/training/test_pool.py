@@ -12,9 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from catalog.ensemble.backend import quiet
 from catalog.ensemble.training import pool
-from catalog.ensemble.training.member import TrainingArrays, train_member, weights_sha256
+from catalog.ensemble.training.member import TrainingArrays
 from catalog.ensemble.training.outcome import MemberOutcome
 from catalog.ensemble.training.pool import RESTARTS, train_members
 from catalog.ensemble.training.splits import MemberPlan
@@ -33,21 +32,6 @@ def write_task(folder: Path, arrays: TrainingArrays, training: TrainingSettings 
 
 def record(folder: Path, member: int) -> MemberOutcome:
     return MemberOutcome.model_validate_json(member_files(folder / "members", member)[1].read_text())
-
-
-@pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[psutil.Process]:
-    """The processes that a test starts."""
-    found: list[psutil.Process] = []
-    start = pool._start
-
-    def remember(*arguments: Any) -> Any:
-        worker = start(*arguments)
-        found.append(psutil.Process(worker.process.pid))
-        return worker
-
-    monkeypatch.setattr(pool, "_start", remember)
-    return found
 
 
 def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
@@ -80,9 +64,9 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_been(
     assert len({record(tmp_path, plan.member).weights_sha256 for plan in plans}) == 3
     # The last member followed another one in its process: nothing of that one is left in it.
     last = record(tmp_path, 2)
-    again = train_member(arrays, 1, last.seed, SMALL, TRAINING, lambda *_: None)
-    with quiet():
-        assert weights_sha256(again.network.get_weights()) == last.weights_sha256
+    write_task(tmp_path / "alone", arrays)
+    train_members(tmp_path / "alone", plans[2:], 1, events.append)
+    assert record(tmp_path / "alone", 2).weights_sha256 == last.weights_sha256
 
 
 PARENT = """
@@ -139,9 +123,10 @@ def test_a_training_that_is_killed_ends_with_the_same_weights(tmp_path: Path, st
     assert "trained member 1 was ended by signal SIGKILL" in restarted["message"]
 
     saved = record(tmp_path, 0)
-    straight = train_member(arrays, 0, saved.seed, profile.network, training, lambda *_: None)
-    with quiet():
-        assert weights_sha256(straight.network.get_weights()) == saved.weights_sha256
+    Task(tmp_path / "straight", arrays, profile.network, training, "sample", 0.0).save()
+    train_members(tmp_path / "straight", [MemberPlan(0, 0, 0)], 1, events.append)
+    straight = record(tmp_path / "straight", 0)
+    assert straight.weights_sha256 == saved.weights_sha256
     assert straight.history["val_loss"] == saved.history["val_loss"]
 
 
