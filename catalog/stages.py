@@ -10,7 +10,9 @@ from pkgutil import resolve_name
 from psycopg import Connection
 
 from catalog.database import ledger
+from catalog.database.acting import acting
 from catalog.database.ledger import Run, StageResult
+from catalog.database.roles import INGEST, PRODUCTION
 from catalog.database.told import logged, recorded
 from catalog.database.trouble import told_of_trouble
 from catalog.errors import NotFoundError, SampleError
@@ -31,6 +33,8 @@ class Stage:
     """``module:function``; resolved when it is needed, since some modules take seconds to import."""
     seconds: float
     """A first guess of its duration, for the estimate of what is left."""
+    role: str = PRODUCTION.name
+    """Role of the database that it acts as, in this process and in others."""
     survey: bool = False
     """True for stages that work on survey files: they look by themselves whether anything is new."""
     aside: str | None = None
@@ -44,12 +48,13 @@ class Stage:
 
 
 STAGES: tuple[Stage, ...] = (
-    Stage("mock", "Synthetic surveys", "catalog.mock.stage:write_mock_sky", 30, survey=True),
+    Stage("mock", "Synthetic surveys", "catalog.mock.stage:write_mock_sky", 30, INGEST.name, survey=True),
     Stage(
         "ingest",
         "Ingest survey files",
         "catalog.surveys.ingest:ingest_surveys",
         30,
+        INGEST.name,
         survey=True,
         extension="catalog.surveys.ingest:ingest_surveys",
     ),
@@ -117,6 +122,7 @@ def run_stage(
     Parameters
     ----------
     connection : psycopg.Connection
+        Acts as the role of the stage meanwhile, and is committed.
     run : Run
     name : str
         One of `STAGES`.
@@ -137,13 +143,13 @@ def run_stage(
     NotFoundError
         There is no such stage, or such a run has none.
     DatabaseError
-        The database server is gone, or its disk or memory is full.
+        The database server is gone, its disk or memory is full, or the account may not act as the stage's role.
     RvscatError
         The disk or the memory of this machine is full; and whatever the stage itself raises.
     """
     stage = find_stage(name)
     listener.begin(name)
-    with logged(run.run_id, name) as told, told_of_trouble():
+    with logged(run.run_id, name) as told, told_of_trouble(), acting(connection, stage.role):
         run, result = _run_stage(connection, run, stage, settings, listener)
         told |= {"counts": result.counts, "skipped": result.skipped}
     listener.end(name, result.counts, result.notes, result.skipped)
@@ -164,7 +170,7 @@ def _run_stage(
 
     def work() -> StageResult:
         function = resolve_name(target)
-        with recorded(settings, run.run_id, name, listener) as told:
+        with recorded(settings, run.run_id, name, listener, stage.role) as told:
             result = function(connection, run, settings, told)
         connection.commit()
         assert isinstance(result, StageResult)

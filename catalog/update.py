@@ -12,6 +12,7 @@ from psycopg import Connection
 
 from catalog import stages
 from catalog.database import extensions, ledger
+from catalog.database.acting import acting
 from catalog.database.ledger import Run, StageResult
 from catalog.database.trouble import told_of_trouble
 from catalog.database.usage import Usage
@@ -49,6 +50,7 @@ def prepare_update(
     Parameters
     ----------
     connection : psycopg.Connection
+        Acts as the stage ``ingest`` while files are read, and is committed.
     profile : Profile
     settings : Settings
     listener : Listener
@@ -74,8 +76,9 @@ def prepare_update(
     resolve_name(_MAPS)(connection, base)
     connection.commit()
     listener.begin("ingest")
-    with told_of_trouble(), Usage() as usage:
-        ingested = resolve_name(stages.find_stage("ingest").target)(connection, base, settings, listener)
+    ingest = stages.find_stage("ingest")
+    with told_of_trouble(), Usage() as usage, acting(connection, ingest.role):
+        ingested = resolve_name(ingest.target)(connection, base, settings, listener)
         connection.commit()
     state = stages.survey_state(connection, base, "ingest")
     run = extensions.find_extension(connection, base)

@@ -3,6 +3,7 @@
 import base64
 import logging
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from prefect.artifacts import (
     create_markdown_artifact,
     create_table_artifact,
 )
+from prefect.client.orchestration import get_client
 from prefect.exceptions import PrefectException
 
 from catalog import stages
@@ -24,6 +26,7 @@ from catalog.settings import Settings
 __all__ = ["tell_stage"]
 
 _LOG = logging.getLogger(__name__)
+_HERE = ("127.0.0.1", "::1", "localhost")
 _IMAGES = {"validate": ("kiel.png", "Kiel diagram of the catalogue")}
 _IMAGE_BYTES = 1_000_000
 """Of an image that travels inside its artifact: the server's page cannot read our data folder."""
@@ -51,9 +54,20 @@ def tell_stage(
     title = stages.find_stage(name).title
     key = re.sub(r"[^a-z0-9]+", "-", f"{profile}-{name}".lower()).strip("-")
     try:
+        _make_sure_of_server()
         _tell(key, f"{title} of run {run_id}", name, counts, notes, settings.reports / f"run-{run_id}")
     except (httpx.HTTPError, PrefectException, OSError) as error:
         _LOG.warning("artifacts of %s cannot be left: %s", name, error, extra={"run_id": run_id, "stage": name})
+
+
+def _make_sure_of_server() -> None:
+    """Raise at once when no server of this machine is there: Prefect's client would ask for it for over a minute.
+
+    One of another machine may be in the middle of a restart, and is worth the wait.
+    """
+    url = get_client(sync_client=True).api_url
+    if url.host in _HERE:
+        socket.create_connection((url.host, url.port or 80), timeout=3).close()
 
 
 def _tell(key: str, title: str, name: str, counts: Mapping[str, Any], notes: Sequence[str], report: Path) -> None:

@@ -6,6 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from catalog.database.connection import connect
+from catalog.database.roles import PRODUCTION
 from catalog.errors import NotFoundError, SampleError
 from catalog.fetch import open_session
 from catalog.fetch.endpoints import endpoints_of, resolved
@@ -63,7 +64,7 @@ def download(profile: str, name: str, only_missing: bool = False, healpix: str =
     wanted = None
     if only_missing:
         try:
-            with connect(settings) as connection:
+            with connect(settings, role=PRODUCTION.name) as connection:
                 wanted = missing_ids(connection, tag, source.product)
         except SampleError as error:
             return {"files": 0, "bytes": 0, "notes": [f"{name}: {error}"], "failures": []}

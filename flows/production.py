@@ -13,12 +13,14 @@ from prefect.cache_policies import NO_CACHE
 from catalog import stages
 from catalog.database import ledger
 from catalog.database.connection import connect
+from catalog.database.roles import PRODUCTION
 from catalog.operations.logs import start_log
 from catalog.profiles import Profile, load_profile
 from catalog.progress import listener
 from catalog.settings import load_settings
 from flows.artifacts import tell_stage
 from flows.distribution import distributed
+from flows.naming import run_name
 
 __all__ = ["build_catalogue", "perform_stage", "perform_stages"]
 
@@ -40,7 +42,7 @@ def perform_stage(run_id: int, name: str) -> dict[str, Any]:
     """
     settings = load_settings()
     start_log(settings)
-    with connect(settings) as connection, distributed(settings):
+    with connect(settings, role=PRODUCTION.name) as connection, distributed(settings):
         run = ledger.find_run(connection, run_id)
         run, result = stages.run_stage(connection, run, name, settings, listener())
     if not result.skipped:
@@ -48,7 +50,7 @@ def perform_stage(run_id: int, name: str) -> dict[str, Any]:
     return {"run_id": run.run_id, "counts": result.counts, "notes": result.notes, "skipped": result.skipped}
 
 
-@flow(name="build-catalogue", persist_result=False)
+@flow(name="build-catalogue", flow_run_name=run_name, persist_result=False)
 def build_catalogue(profile: str = "demo") -> dict[str, Any]:
     """Build a catalogue from beginning to end; stages that are done are not done again.
 
@@ -87,7 +89,7 @@ def perform_stages(chosen: Profile, wanted: Sequence[stages.Stage]) -> dict[str,
     SampleError
         A stage that comes before them has not been done.
     """
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=PRODUCTION.name) as connection:
         run = ledger.open_run(connection, chosen)
         with ledger.exclusive(connection, run):
             run_id = run.run_id

@@ -4,35 +4,30 @@ Run late, or twice, they ask the ledger and end as "Nothing new". A run that wou
 here: nobody is there.
 """
 
-from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
-from prefect import flow, runtime, task
+from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from catalog import __version__, stages
 from catalog.database import ledger
 from catalog.database.connection import connect
+from catalog.database.roles import PRODUCTION
 from catalog.ensemble.studies.stage import study_ensemble
 from catalog.profiles import Profile, load_profile
 from catalog.progress import listener
 from catalog.settings import load_settings
 from flows.distribution import distributed
 from flows.downloads import download, find_sources
+from flows.naming import run_name
 from flows.outcome import Outcome
 from flows.parameters import HEALPIX, ONLY_MISSING, PROFILE, SOURCES, HealpixText, ProfileName, SourceName
 from flows.place import check_place
 from flows.production import perform_stages
 
 __all__ = ["ingest", "produce", "train", "update"]
-
-
-def run_name() -> str:
-    """Name a flow run by what it does, for which profile, and when it was due."""
-    profile = Path(str(runtime.flow_run.parameters.get("profile", ""))).stem
-    return f"{runtime.flow_run.flow_name} of {profile}, {runtime.flow_run.scheduled_start_time:%Y-%m-%d %H:%M %Z}"
 
 
 _OPTIONS: dict[str, Any] = {"flow_run_name": run_name, "version": __version__, "persist_result": False}
@@ -132,7 +127,7 @@ def study_ahead(run_id: int) -> dict[str, Any]:
         As `flows.production.perform_stage`.
     """
     settings = load_settings()
-    with connect(settings) as connection, distributed(settings):
+    with connect(settings, role=PRODUCTION.name) as connection, distributed(settings):
         run = ledger.find_run(connection, run_id)
         result = study_ensemble(connection, run, settings, listener())
     return {"run_id": run_id, "counts": result.counts, "notes": result.notes, "skipped": not result.counts["done"]}

@@ -11,11 +11,13 @@ from prefect.cache_policies import NO_CACHE
 from catalog import stages
 from catalog.database import extensions, ledger
 from catalog.database.connection import connect
+from catalog.database.roles import PRODUCTION
 from catalog.profiles import load_profile
 from catalog.progress import listener
 from catalog.settings import load_settings
 from catalog.update import prepare_update, without_new_stars
 from flows.distribution import distributed
+from flows.naming import run_name
 from flows.production import perform_stage
 
 __all__ = ["find_new_spectra", "update_catalogue"]
@@ -36,7 +38,7 @@ def find_new_spectra(profile: str) -> dict[str, Any]:
         ``base_run_id``; ``run_id``, None when nothing is new; ``counts`` of the files and ``notes``.
     """
     settings = load_settings()
-    with connect(settings) as connection, distributed(settings):
+    with connect(settings, role=PRODUCTION.name) as connection, distributed(settings):
         found = prepare_update(connection, load_profile(profile), settings, listener())
     return {
         "base_run_id": found.base.run_id,
@@ -46,7 +48,7 @@ def find_new_spectra(profile: str) -> dict[str, Any]:
     }
 
 
-@flow(name="update-catalogue", persist_result=False)
+@flow(name="update-catalogue", flow_run_name=run_name, persist_result=False)
 def update_catalogue(profile: str = "demo") -> dict[str, Any]:
     """Add the spectra that have arrived since the last published run of a profile, as a new version.
 
@@ -64,7 +66,7 @@ def update_catalogue(profile: str = "demo") -> dict[str, Any]:
         ``base_run_id``; ``run_id``, None when nothing was added; ``stages``: by stage, what
         `flows.production.perform_stage` returned; and ``notes``.
     """
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=PRODUCTION.name) as connection:
         base = extensions.find_base(connection, load_profile(profile))
         with ledger.exclusive(connection, base):
             found = find_new_spectra(profile)

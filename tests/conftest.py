@@ -1,20 +1,19 @@
 """Fixtures for every test: a fresh migrated database, settings in a temporary home, real files."""
 
 import os
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from catalog.database import migrate
 from catalog.database.ledger import Run, open_run
 from catalog.profiles import Profile, load_profile
 from catalog.settings import Settings
+from tests.databases import database
 
 
 @pytest.fixture(scope="session")
@@ -30,55 +29,32 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     remove_server(settings)
 
 
-def _database(server_url: str, name: str) -> str:
-    return urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-
-
 @pytest.fixture(scope="session")
 def template_database(server_url: str) -> Iterator[str]:
     """Name of an empty, migrated database to copy from."""
-    name = f"rvscat_template_{uuid.uuid4().hex[:12]}"
-    maintenance = _database(server_url, "postgres")
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    migrate.upgrade(_database(server_url, name))
-    yield name
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@contextmanager
-def _fresh_database(server_url: str, template_database: str) -> Iterator[str]:
-    """Make a migrated database, and drop it afterwards."""
-    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-    maintenance = _database(server_url, "postgres")
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
-        )
-    yield _database(server_url, name)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with database(server_url) as url:
+        migrate.upgrade(url)
+        yield urlsplit(url).path[1:]
 
 
 @pytest.fixture
 def database_url(server_url: str, template_database: str) -> Iterator[str]:
     """URL of a fresh migrated database, dropped afterwards."""
-    with _fresh_database(server_url, template_database) as url:
+    with database(server_url, template_database) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
 def module_database_url(server_url: str, template_database: str) -> Iterator[str]:
     """URL of a database that the tests of one module share."""
-    with _fresh_database(server_url, template_database) as url:
+    with database(server_url, template_database) as url:
         yield url
 
 
 @pytest.fixture
 def fresh_database(server_url: str, template_database: str) -> Callable[[], AbstractContextManager[str]]:
     """Maker of further databases: a context manager that gives a URL."""
-    return lambda: _fresh_database(server_url, template_database)
+    return lambda: database(server_url, template_database)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Stages that stand aside: nothing after them asks for them, and they are done again under other settings."""
+"""Stages that stand aside: nothing after them asks for them, and they are done again under other settings; roles."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -112,3 +112,79 @@ def test_it_needs_labels(run: Run, do: Callable[..., list[str]]) -> None:
     do(run, "mock", "ingest", "sample", "train")
     with pytest.raises(SampleError, match="needs stage 'predict'"):
         do(run, "study")
+
+
+REFUSED = {
+    "rvscat_ingest": [
+        "DELETE FROM production.label",
+        "CREATE TABLE catalogue.mine (a integer)",
+        "DELETE FROM tap_schema.tables",
+        "SELECT 1 FROM service.job",
+    ],
+    "rvscat_production": [
+        "DELETE FROM survey.gaia_source",
+        "DELETE FROM production.ingest_file",
+        "TRUNCATE production.label",
+        "CREATE TABLE production.mine (a integer)",
+    ],
+}
+
+
+def acts_as(connection: psycopg.Connection) -> object:
+    row = connection.execute("SELECT current_user").fetchone()
+    assert row is not None
+    return row[0]
+
+
+@pytest.mark.parametrize("name", [stage.name for stage in stages.STAGES])
+def test_each_stage_acts_as_its_role_and_gives_it_back(
+    name: str, connection: psycopg.Connection, run: Run, settings: Settings, do: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    names = [stage.name for stage in stages.plan(run.profile)]
+    if earlier := names[: names.index(name)]:
+        do(run, *earlier)
+    role, own = "rvscat_ingest" if name in ("mock", "ingest") else "rvscat_production", acts_as(connection)
+    seen: list[object] = []
+
+    def target(*given: Any) -> StageResult:
+        connection, told = given[0], given[3]
+        told(1, 2, "half")
+        seen.extend([acts_as(connection), acts_as(told._connection)])
+        for statement in REFUSED[role]:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+            connection.rollback()
+        seen.append(acts_as(connection))
+        if len(seen) == 3:
+            connection.execute("SELECT 1 / 0")
+        return StageResult()
+
+    monkeypatch.setattr(stages, "resolve_name", lambda asked: (lambda *_: False) if ":th" in asked else target)
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        stages.run_stage(connection, run, name, settings)
+    assert acts_as(connection) == own
+    stages.run_stage(connection, run, name, settings)
+    connection.rollback()
+    assert acts_as(connection) == own
+    assert seen == [role] * 6
+    rows = connection.execute("SELECT status FROM production.stage WHERE name = %s ORDER BY stage_id", (name,))
+    assert rows.fetchall() == [("failed",), ("complete",)]
+
+
+def test_new_files_begin_a_successor_by_the_rights_of_ingest(
+    connection: psycopg.Connection, run: Run, settings: Settings, do: Callable[..., list[str]]
+) -> None:
+    do(run, "mock", "ingest")
+    connection.execute(
+        "INSERT INTO production.ingest_file (release, product, name, path, sha256, bytes, status) "
+        "VALUES (%s, 'gaia_source', 'a', '/a', repeat('0', 64), 1, 'complete')",
+        (run.release,),
+    )
+    successor, result = stages.run_stage(connection, run, "ingest", settings)
+    assert successor.run_id != run.run_id
+    assert not result.skipped
+    assert connection.execute("SELECT status FROM production.run ORDER BY run_id").fetchall() == [
+        ("superseded",),
+        ("open",),
+    ]

@@ -1,5 +1,7 @@
 """The stage that flags the new stars of a run which extends another: by the limits and in the maps of the others."""
 
+from itertools import chain
+
 import numpy as np
 from psycopg import Connection
 from threadpoolctl import threadpool_limits
@@ -12,6 +14,7 @@ from catalog.boundary.records import count_stars, find_reference, store_distance
 from catalog.boundary.reference import Reference, read_reference
 from catalog.boundary.stage import flag_result
 from catalog.database.ledger import Run, StageResult, find_run
+from catalog.database.statistics import renew_statistics
 from catalog.errors import ArtefactError, SampleError
 from catalog.features import FeatureReport, stream_features
 from catalog.progress import Progress, silent
@@ -138,20 +141,20 @@ def _keep(connection: Connection, run: Run) -> None:
             f"FROM production.{table} {join} WHERE run_id = %(base_run_id)s ORDER BY source_id",
             parameters,
         )
-        connection.execute(f"ANALYZE production.{table}")
+        renew_statistics(connection, f"production.{table}")
 
 
 def _place(connection: Connection, run: Run, reference: Reference, settings: Settings) -> tuple[list[str], int]:
     report = FeatureReport()
-    blocks = [
+    blocks = (
         (block.source_id, block.flux)
         for block in stream_features(connection, run, ("observed",), _CHUNK, added=True, report=report)
-    ]
-    n_placed, notes = 0, report.notes()
-    if blocks:
+    )
+    n_placed, notes = 0, list[str]()
+    if (first := next(blocks, None)) is not None:
         # Sums of products depend on the number of threads in their last digits.
         with threadpool_limits(1):
-            components = project(blocks, reference.basis)
+            components = project(chain([first], blocks), reference.basis)
         scores, source_id = components.scores, components.source_id
         rows = np.full(len(source_id), -1)
         places = find_places(reference, scores, rows, run.profile.likeness.placed_by, settings.workers)
@@ -163,10 +166,10 @@ def _place(connection: Connection, run: Run, reference: Reference, settings: Set
         ).fetchone() or (run.profile.likeness.quantile,)
         store_distances(connection, run, source_id, nearest, found, quantile)
         n_placed = int((~places.stranger).sum())
-        notes += stranger_words(source_id[places.stranger])
+        notes = stranger_words(source_id[places.stranger])
     count_stars(connection, run)
-    connection.execute("ANALYZE production.training_distance")
-    return notes, n_placed
+    renew_statistics(connection, "production.training_distance")
+    return report.notes() + notes, n_placed
 
 
 def _limits(connection: Connection, run: Run) -> TrainingLimits:

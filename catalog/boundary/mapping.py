@@ -25,6 +25,7 @@ from catalog.boundary.reference import FrozenMap, Reference, write_reference
 from catalog.database.copy_out import stream_arrays
 from catalog.database.ledger import Run
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.features import FeatureReport, stream_features
 from catalog.progress import Progress
 from catalog.releases import load_release
@@ -185,7 +186,7 @@ def _save(connection: Connection, run: Run, reference: Reference, settings: Sett
 
 def told_of_maps(connection: Connection, run: Run, notes: list[str]) -> Likeness:
     """Return what is told of the maps of `run`."""
-    connection.execute("ANALYZE production.likeness")
+    renew_statistics(connection, "production.likeness")
     rows = connection.execute(
         "SELECT perplexity, threshold, reference FROM production.likeness_map WHERE run_id = %s ORDER BY perplexity",
         (run.run_id,),

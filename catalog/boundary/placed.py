@@ -16,6 +16,7 @@ from catalog.boundary.reference import Reference, read_reference
 from catalog.database.elsewhere import assign
 from catalog.database.ledger import Run, fingerprint
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.errors import SampleError
 from catalog.features import FeatureReport, Page, page_of, sky_parts
 from catalog.progress import Progress
@@ -62,7 +63,7 @@ def place_stars(connection: Connection, run: Run, settings: Settings, progress: 
     todo = _begin(connection, run, reference, pages)
     report = FeatureReport()
     notes = _place(connection, run, settings, reference, pages, todo, report, progress)
-    connection.execute("ANALYZE production.training_distance")
+    renew_statistics(connection, "production.training_distance")
     count_stars(connection, run)
     row = connection.execute(load("boundary/placed_summary").statement, {"run_id": run.run_id}).fetchone()
     assert row is not None

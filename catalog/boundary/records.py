@@ -16,6 +16,7 @@ from catalog.database.copy_in import copy_in
 from catalog.database.copy_out import Field, stream_arrays
 from catalog.database.ledger import Run
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.errors import NotFoundError
 from catalog.features import pages
 
@@ -184,7 +185,7 @@ def store_companion(
         (run.run_id, n_components, quantile, float(found.threshold(quantile)), len(found.own)),
     )
     store_distances(connection, run, source_id, nearest, found, quantile)
-    connection.execute("ANALYZE production.training_distance")
+    renew_statistics(connection, "production.training_distance")
 
 
 def store_distances(
@@ -294,4 +295,4 @@ def store_flags(connection: Connection, run: Run, limits: TrainingLimits) -> Non
                 "flag_bits": flag_bits(digits),
             },
         )
-    connection.execute("ANALYZE production.boundary")
+    renew_statistics(connection, "production.boundary")

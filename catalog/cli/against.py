@@ -63,13 +63,14 @@ def compare(
 def _made(run_id: int | None, other: int | str, sigma: float, tolerance: float) -> "tuple[Comparison, Path]":
     from catalog.database import ledger
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.settings import load_settings
     from catalog.validation.against import compare_catalogues, find_sides
     from catalog.validation.against.report import files_of, write_comparison
     from catalog.validation.stage import report_folder
 
     settings = load_settings()
-    with connect(settings) as connection, Console(stderr=True).status("comparing") as status:
+    with connect(settings, role=PRODUCTION.name) as connection, Console(stderr=True).status("comparing") as status:
         run = ledger.find_run(connection, run_id)
         sides = find_sides(connection, run.run_id, None if isinstance(other, str) else other)
         folder = report_folder(settings, run)

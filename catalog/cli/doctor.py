@@ -74,6 +74,9 @@ def _profile(settings: "Settings", name: str | None) -> "Profile":
     import psycopg
     from pydantic import ValidationError
 
+    from catalog.database.acting import acting
+    from catalog.database.roles import PRODUCTION
+    from catalog.errors import DatabaseError
     from catalog.operations.doctor.examination import present_connection
     from catalog.profiles import Profile, load_profile
 
@@ -82,9 +85,12 @@ def _profile(settings: "Settings", name: str | None) -> "Profile":
     with present_connection(settings) as (connection, _):
         if connection is not None:
             try:
-                row = connection.execute("SELECT profile FROM production.run ORDER BY run_id DESC LIMIT 1").fetchone()
+                with acting(connection, PRODUCTION.name):
+                    row = connection.execute(
+                        "SELECT profile FROM production.run ORDER BY run_id DESC LIMIT 1"
+                    ).fetchone()
                 if row is not None:
                     return Profile.model_validate(row[0])
-            except (psycopg.Error, ValidationError):
+            except (psycopg.Error, DatabaseError, ValidationError):
                 pass  # no tables yet, or those of another version: the doctor says so by itself
     return load_profile("demo")

@@ -144,11 +144,12 @@ def unpack(file: Path) -> None:
     it.
     """
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.ensemble.registry.unpacking import unpack_ensemble
     from catalog.settings import load_settings
 
     settings = load_settings()
-    with connect(settings) as connection, Console(stderr=True).status("unpacking"):
+    with connect(settings, role=PRODUCTION.name) as connection, Console(stderr=True).status("unpacking"):
         found = unpack_ensemble(connection, settings, file)
     words = "was there already" if found.was_there else f"unpacked into {found.folder}"
     manifest = found.manifest
@@ -163,11 +164,12 @@ ensembles.add_command(variants)
 
 def _all() -> "list[ListedEnsemble]":
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.ensemble.registry.listing import list_ensembles
     from catalog.settings import load_settings
 
     settings = load_settings()
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         return list_ensembles(connection, settings)
 
 

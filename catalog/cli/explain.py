@@ -20,11 +20,12 @@ def explain(source_id: int, run_id: int | None, as_json: bool) -> None:
     from rich.console import Console
 
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.service.explain import explain as tell
     from catalog.service.story_text import render_story
     from catalog.settings import load_settings
 
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=PRODUCTION.name) as connection:
         story = tell(connection, source_id, run_id)
     if as_json:
         click.echo(json.dumps(story.as_json(), ensure_ascii=False, indent=1))

@@ -30,7 +30,11 @@ _DEFAULT = FORMATS[:4]
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to write  [default: exports/v<version> in the data folder]",
 )
-@click.option("--author", metavar="NAMES", help="Whose catalogue it is, for the headers of the files.")
+@click.option(
+    "--author",
+    metavar="NAMES",
+    help="Whose catalogue it is, for the headers of the files  [default: the creators in handover.toml]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Tell files and checksums as JSON.")
 def export(
     formats: tuple[str, ...],
@@ -51,14 +55,17 @@ def export(
     from rich.progress import Progress
 
     from catalog.database.connection import connect
-    from catalog.publish.export import export_catalogue
+    from catalog.database.roles import PRODUCTION
+    from catalog.publish.export import NO_AUTHOR, export_catalogue
+    from catalog.publish.handover.producer import load_producer
     from catalog.publish.publications import find_publication
     from catalog.settings import load_settings
 
     settings = load_settings()
+    producer = load_producer(settings.home)
     console = Console(highlight=False)
     progress = Progress(console=Console(stderr=True), transient=True)
-    with connect(settings) as connection, progress as bar:
+    with connect(settings, role=PRODUCTION.name) as connection, progress as bar:
         task = bar.add_task("reading", total=None)
 
         def show(done: float, total: float, what: str = "") -> None:
@@ -67,8 +74,10 @@ def export(
         found = find_publication(connection, version)
         target = folder or settings.exports / f"v{found.version}"
         result = export_catalogue(
-            connection, target, formats or _DEFAULT, show, found.version, tables or TABLES, author
+            connection, target, formats or _DEFAULT, show, found.version, tables or TABLES, author, producer
         )
+    if not (author or producer.names):
+        click.echo(NO_AUTHOR, err=True)
     if as_json:
         told = {"version": result.version, "folder": str(result.folder), "files": result.files}
         click.echo(json.dumps({**told, "written": result.written, "n_rows": result.n_rows}, indent=2))

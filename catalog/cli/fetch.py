@@ -185,8 +185,9 @@ def _selection(healpix: str | None, ids_file: Path | None, limit: int | None) ->
 def _missing(wanted: "Selection", tag: str, source: "Source") -> "Selection":
     """Narrow the selection to the stars of the database that lack the source's product."""
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.fetch.missing import missing_ids
     from catalog.settings import load_settings
 
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=PRODUCTION.name) as connection:
         return dataclasses.replace(wanted, source_ids=missing_ids(connection, tag, source.product))

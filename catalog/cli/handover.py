@@ -31,12 +31,13 @@ def handover(target: str, version: int | None, output: Path | None) -> None:
     from rich.console import Console
 
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.publish.handover import hand_over
     from catalog.publish.handover.producer import FILE
     from catalog.settings import load_settings
 
     settings = load_settings()
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         result = hand_over(connection, target, settings, version, output)
     console = Console(highlight=False)
     for name in result.files:

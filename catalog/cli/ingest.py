@@ -41,6 +41,7 @@ def ingest(
     """
     from catalog.cli.stage import perform
     from catalog.database.connection import connect
+    from catalog.database.roles import INGEST
     from catalog.profiles import load_profile
     from catalog.settings import load_settings
 
@@ -50,7 +51,7 @@ def ingest(
         return
     profile, settings, console = load_profile(profile_name), load_settings(), Console(highlight=False)
     refused = 0
-    with connect(settings) as connection, Progress(console=console, transient=True) as bars:
+    with connect(settings, role=INGEST.name) as connection, Progress(console=console, transient=True) as bars:
         for path in paths:
             tag, name = release_tag or profile.data_release, product or path.resolve().parent.name
             is_taken, said = _ingest_one(connection, path, name, tag, profile.release, replace, bars)

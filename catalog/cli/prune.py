@@ -46,12 +46,13 @@ def prune(yes: bool, keep: int, days: float, as_json: bool) -> None:
     Nothing goes while a process works on a run.
     """
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.operations import prune as pruning
     from catalog.settings import load_settings
 
     settings, rules = load_settings(), pruning.Rules(keep, days)
     console = Console()
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         if yes:
             with console.status("Removing ...") as status:
 

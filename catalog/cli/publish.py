@@ -31,6 +31,7 @@ __all__ = ["publish"]
     help="Take a version out of service; the reason is recorded.",
 )
 @click.option("--drop", is_flag=True, help="With --retract: remove the version's tables as well.")
+@click.option("--reinstate", type=int, metavar="VERSION", help="Put a version back into service that was retracted.")
 @click.option("--list", "listing", is_flag=True, help="Only list what has been published.")
 @click.option("--json", "as_json", is_flag=True, help="With --list: write JSON.")
 def publish(
@@ -39,6 +40,7 @@ def publish(
     reason: str | None,
     retract: tuple[int, str] | None,
     drop: bool,
+    reinstate: int | None,
     listing: bool,
     as_json: bool,
 ) -> None:
@@ -54,12 +56,19 @@ def publish(
 
     --retract takes a version out of service: readers see the newest version that is left, or none; its tables stay
     unless --drop is given, its exported files are marked, and who retracted it, when and why stays in the ledger. What
-    was retracted is not published again.
+    was retracted is not published again. --reinstate takes that back, unless the tables were dropped: readers see the
+    version again, if no newer one is in service.
     """
     from catalog.cli.stage import perform
 
     if drop and retract is None:
         raise click.UsageError("--drop goes with --retract.")
+    if reinstate is not None:
+        others = (retract, run_id, profile_name, reason)
+        if listing or as_json or any(each is not None for each in others):
+            raise click.UsageError("--reinstate goes with no other option.")
+        _reinstate(reinstate)
+        return
     if retract is not None:
         if listing or as_json or reason is not None or run_id is not None or profile_name is not None:
             raise click.UsageError("--retract goes with --drop alone.")
@@ -94,11 +103,12 @@ def _in_words(reason: str, option: str) -> str:
 
 def _retract(version: int, reason: str, drop: bool) -> None:
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.publish.retract import retract_version
     from catalog.settings import load_settings
 
     settings = load_settings()
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         done = retract_version(connection, version, reason, settings, drop)
     tables = "its tables are gone" if done.dropped else "its tables stay, closed to readers"
     click.echo(f"Version {version} is retracted; {tables}.")
@@ -110,13 +120,29 @@ def _retract(version: int, reason: str, drop: bool) -> None:
         click.echo(f"Readers see version {done.current}.")
 
 
+def _reinstate(version: int) -> None:
+    from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
+    from catalog.publish.reinstate import reinstate_version
+    from catalog.settings import load_settings
+
+    settings = load_settings()
+    with connect(settings, role=PRODUCTION.name) as connection:
+        done = reinstate_version(connection, version, settings)
+    click.echo(f"Version {version} is in service again.")
+    if done.exports is not None:
+        click.echo(f"Its files: {done.exports}")
+    click.echo(f"Readers see version {done.current}.")
+
+
 def _list(as_json: bool) -> None:
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.publish.gate import acceptance_note
     from catalog.publish.publications import list_publications
     from catalog.settings import load_settings
 
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=PRODUCTION.name) as connection:
         publications = list_publications(connection)
     if as_json:
         click.echo(json.dumps([asdict(each) for each in publications], indent=2, default=_plain))
@@ -140,6 +166,13 @@ def _list(as_json: bool) -> None:
         if each.verdict and each.accepted_at and (note := acceptance_note(each.verdict)):
             by = f"{each.verdict.accepted_by}, {each.accepted_at:%Y-%m-%d %H:%M}"
             console.print(f"Version {each.version}: {note} ({by})", soft_wrap=True, markup=False)
+        if back := each.reinstated:
+            console.print(
+                f"Version {each.version}: had been retracted: {back.reason}; reinstated "
+                f"({back.by}, {back.at:%Y-%m-%d %H:%M})",
+                soft_wrap=True,
+                markup=False,
+            )
         if told := each.retracted:
             gone = ", tables dropped" if told.dropped else ""
             console.print(

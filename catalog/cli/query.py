@@ -35,12 +35,13 @@ rvscat query @giants.adql --output giants.vot
 def query(adql: str, format_: str | None, output: Path | None, max_rows: int, timeout: float) -> None:
     """Answer an ADQL query on the published tables."""
     from catalog.database.connection import connect
+    from catalog.database.roles import READER
     from catalog.service.query import run_query
     from catalog.service.writers import write
     from catalog.settings import load_settings
 
     text = _read(adql)
-    with connect(load_settings()) as connection:
+    with connect(load_settings(), role=READER.name) as connection:
         result = run_query(connection, text, max_rows, timeout)
     chosen = format_ or _BY_SUFFIX.get(output.suffix.lower() if output else "", "table")
     if output is None:

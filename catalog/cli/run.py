@@ -22,6 +22,7 @@ def run(profile_name: str, verbose: bool) -> None:
     from catalog.cli.summary import print_summary
     from catalog.database.connection import connect, database_url
     from catalog.database.ledger import find_run
+    from catalog.database.roles import PRODUCTION
     from catalog.profiles import load_profile
     from catalog.progress import listen
     from catalog.settings import load_settings, mask_password
@@ -39,5 +40,5 @@ def run(profile_name: str, verbose: bool) -> None:
     display = StageDisplay(profile, stages.plan(profile), console)
     with display.showing(), listen(display), told_of_prefect():
         outcome = build_catalogue(profile_name)
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         print_summary(console, connection, find_run(connection, outcome["run_id"]), settings)

@@ -60,10 +60,11 @@ def sample(profile_name: str | None, run_id: int | None, report: bool, as_json: 
         raise click.UsageError("--report shows a run that there is: give --run, see `rvscat status`.")
     from catalog.database.connection import connect
     from catalog.database.ledger import find_run
+    from catalog.database.roles import PRODUCTION
     from catalog.sample.report import selection_report
     from catalog.settings import load_settings
 
-    with connect(load_settings()) as connection, Console(stderr=True).status("counting"):
+    with connect(load_settings(), role=PRODUCTION.name) as connection, Console(stderr=True).status("counting"):
         found = selection_report(connection, find_run(connection, run_id))
     if as_json:
         click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1))

@@ -30,6 +30,7 @@ def perform(
     from catalog.cli.display import StageDisplay
     from catalog.database import ledger
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.profiles import load_profile
     from catalog.releases import load_release
     from catalog.settings import load_settings
@@ -41,7 +42,7 @@ def perform(
     if profile is not None:
         # A release that cannot be used is an error before a run of it begins.
         load_release(profile.release)
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         run = ledger.open_run(connection, profile) if profile is not None else ledger.find_run(connection, run_id)
         if change is not None:
             run = replace(run, profile=change(run.profile))

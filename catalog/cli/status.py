@@ -33,12 +33,16 @@ def status(run_id: int | None, notes: bool, watch: bool, every: float, as_json: 
     from catalog.database.connection import connect
     from catalog.database.ledger import find_run
     from catalog.database.queries import load
+    from catalog.database.roles import PRODUCTION
     from catalog.settings import load_settings
 
     if watch:
         _watch(run_id, every, as_json)
         return
-    with connect(load_settings()) as connection, connection.cursor(row_factory=dict_row) as cursor:
+    with (
+        connect(load_settings(), role=PRODUCTION.name) as connection,
+        connection.cursor(row_factory=dict_row) as cursor,
+    ):
         runs = cursor.execute(load("status/runs").statement).fetchall()
         if not runs and run_id is None:
             click.echo("[]" if as_json else "No run yet: `rvscat run` makes one.")
@@ -64,10 +68,11 @@ def _watch(run_id: int | None, every: float, as_json: bool) -> None:
     from catalog.cli.watch import watch
     from catalog.database.connection import connect
     from catalog.database.ledger import find_run
+    from catalog.database.roles import PRODUCTION
     from catalog.operations.watching import watch_run
     from catalog.settings import load_settings
 
-    with connect(load_settings(), autocommit=True) as connection:
+    with connect(load_settings(), role=PRODUCTION.name, autocommit=True) as connection:
         if run_id is not None:
             find_run(connection, run_id)  # an error when there is none of that number
         watch(lambda: watch_run(connection, run_id), Console(), every, as_json)

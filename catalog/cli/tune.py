@@ -86,6 +86,7 @@ def tune(
     from catalog.cli.tune_display import TuneDisplay
     from catalog.database import ledger
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.ensemble.search import SearchOptions, load_space, require_own, search
     from catalog.profiles import load_profile
     from catalog.settings import load_settings
@@ -96,7 +97,7 @@ def tune(
     options = SearchOptions(cast("Method", method), trials, epochs, seed, load_space(space))
     settings, console = load_settings(), Console(highlight=False)
     profile = load_profile(profile_name) if profile_name is not None else None
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         run = ledger.open_run(connection, profile) if profile is not None else ledger.find_run(connection, run_id)
         display = TuneDisplay(run.profile.name, console)
         with display.showing():

@@ -27,6 +27,7 @@ def update(profile_name: str, verbose: bool) -> None:
     from catalog.database.connection import connect, database_url
     from catalog.database.extensions import find_base
     from catalog.database.ledger import find_run
+    from catalog.database.roles import PRODUCTION
     from catalog.profiles import load_profile
     from catalog.progress import listen
     from catalog.settings import load_settings
@@ -35,7 +36,7 @@ def update(profile_name: str, verbose: bool) -> None:
     profile, settings, console = load_profile(profile_name), load_settings(), Console(highlight=False)
     with console.status("Starting the database ..."):
         database_url(settings)
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         # A refusal needs no flow.
         base = find_base(connection, profile)
     console.print(f"[bold]rvscat[/] profile {profile.name}: update of run {base.run_id}")
@@ -50,5 +51,5 @@ def update(profile_name: str, verbose: bool) -> None:
         for note in outcome["notes"]:
             console.print(f"  {note}", soft_wrap=True, markup=False)
         return
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         print_summary(console, connection, find_run(connection, outcome["run_id"]), settings)

@@ -96,12 +96,13 @@ def _parity(run_id: int | None) -> tuple[dict[str, Any], int]:
     """Read the table that the validation of a run has written, and tell the run's number."""
     from catalog.database import ledger
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.errors import NotFoundError
     from catalog.settings import load_settings
     from catalog.validation.stage import report_folder
 
     settings = load_settings()
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         run = ledger.find_run(connection, run_id)
     path = report_folder(settings, run) / "report.json"
     found = json.loads(path.read_text(encoding="utf-8")).get("parity") if path.is_file() else None

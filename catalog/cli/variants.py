@@ -58,6 +58,7 @@ def variants(profile_name: str | None, run_id: int | None, only: tuple[str, ...]
     """Train variants of a run's ensemble and compare them."""
     from catalog.database import ledger
     from catalog.database.connection import connect
+    from catalog.database.roles import PRODUCTION
     from catalog.profiles import load_profile
     from catalog.settings import load_settings
     from catalog.validation.variants import write_variant_report
@@ -66,7 +67,7 @@ def variants(profile_name: str | None, run_id: int | None, only: tuple[str, ...]
         raise click.UsageError("Give --profile or --run, not both.")
     settings, console = load_settings(), Console(highlight=False, stderr=as_json)
     profile = load_profile(profile_name) if profile_name is not None else None
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         run = ledger.open_run(connection, profile) if profile is not None else ledger.find_run(connection, run_id)
         with ledger.exclusive(connection, run):
             study = _study(connection, run, only, settings, console)

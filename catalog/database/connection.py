@@ -8,6 +8,7 @@ import psycopg
 from psycopg import sql
 
 from catalog.database import migrate
+from catalog.database.acting import act_as
 from catalog.errors import DatabaseError
 from catalog.settings import Settings, mask_password
 
@@ -36,7 +37,8 @@ def database_url(settings: Settings) -> str:
     Raises
     ------
     DatabaseError
-        The server cannot be started or reached, is too old, or its schema is newer than this rvscat.
+        The server cannot be started or reached, is too old, its schema is newer than this rvscat, or older and the
+        account may not bring it up.
     """
     if settings.database_url:
         url = settings.database_url
@@ -61,7 +63,7 @@ def connect(settings: Settings, *, role: str | None = None, autocommit: bool = F
     ----------
     settings : Settings
     role : str, optional
-        Role to act as, for instance ``rvscat_reader``.
+        Role to act as, see `catalog.database.roles`; by default the account of the connection.
     autocommit : bool
         Commit each statement by itself.
 
@@ -72,12 +74,12 @@ def connect(settings: Settings, *, role: str | None = None, autocommit: bool = F
     Raises
     ------
     DatabaseError
-        See `database_url`.
+        See `database_url`; or the account may not act as the role.
     """
     url = database_url(settings)
     with psycopg.connect(url, autocommit=autocommit, application_name="rvscat") as connection:
         if role is not None:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+            act_as(connection, role)
         yield connection
 
 

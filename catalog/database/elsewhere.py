@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from psycopg import Connection
 
 from catalog import __version__
+from catalog.database.acting import current_role
 from catalog.database.connection import connect
 from catalog.database.ledger import Run, find_run
 from catalog.errors import ConfigurationError, RvscatError
@@ -34,6 +35,8 @@ class Assignment:
     """The ledger's number of the stage that waits for its parts; None for one that is not in the ledger."""
     embedded_on: str | None
     """Host of the embedded server; None where the database has a URL."""
+    role: str
+    """Role of the database that the stage acts as, and so its parts."""
     rvscat_version: str
 
     def values(self) -> dict[str, str | int | float | bool | None]:
@@ -79,6 +82,7 @@ def assign(connection: Connection, run: Run, stage: str, settings: Settings) -> 
     Parameters
     ----------
     connection : psycopg.Connection
+        Acts as the stage does.
     run : Run
     stage : str
         Name of the stage.
@@ -94,7 +98,9 @@ def assign(connection: Connection, run: Run, stage: str, settings: Settings) -> 
     ).fetchone()
     assert attempt is not None
     embedded_on = None if settings.database_url else socket.gethostname()
-    return Assignment(run.run_id, _begun(connection, run.run_id), attempt[0], embedded_on, __version__)
+    return Assignment(
+        run.run_id, _begun(connection, run.run_id), attempt[0], embedded_on, current_role(connection), __version__
+    )
 
 
 @contextmanager
@@ -129,7 +135,7 @@ def elsewhere(assignment: Assignment) -> Iterator[Elsewhere]:
             if assignment.embedded_on
             else "Start workers with the same RVSCAT_DATABASE_URL as the command.",
         )
-    with connect(settings) as connection:
+    with connect(settings, role=assignment.role) as connection:
         known = _begun(connection, assignment.run_id)
         if known != assignment.run_begun:
             raise ConfigurationError(

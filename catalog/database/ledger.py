@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 from psycopg.types.json import Json, Jsonb
 
 from catalog import __version__
+from catalog.database.acting import is_lost
+from catalog.database.locks import alone
 from catalog.database.queries import load
 from catalog.database.trouble import told_of_trouble
 from catalog.database.usage import Usage
-from catalog.errors import DatabaseError, NotFoundError
+from catalog.errors import NotFoundError
 from catalog.profiles import Profile
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "perform",
     "perform_always",
     "run_key",
+    "run_lock",
     "stage_key",
     "stages",
     "supersede",
@@ -105,20 +107,13 @@ def exclusive(connection: Connection, run: Run) -> Iterator[None]:
     DatabaseError
         Another process is working on this run.
     """
-    key = (RUN_LOCK, int(run.key[:7], 16))
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", key).fetchone()
-    connection.commit()
-    if not (row and row[0]):
-        raise DatabaseError(
-            f"Another process is working on run {run.run_id}.", "Wait until it has ended: see `rvscat status`."
-        )
-    try:
+    with alone(connection, run_lock(run.key), f"Another process is working on run {run.run_id}."):
         yield
-    finally:
-        # With its session, the lock has ended as well; what ended the session is told by whoever met it.
-        if not _lost(connection):
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", key)
-            connection.commit()
+
+
+def run_lock(key: str) -> tuple[int, int]:
+    """Return the lock of the run `key`, for `catalog.database.locks.alone`."""
+    return RUN_LOCK, int(key[:7], 16)
 
 
 def hold(connection: Connection) -> None:
@@ -132,15 +127,6 @@ def hold(connection: Connection) -> None:
     with told_of_trouble():
         connection.execute("SELECT 1")
         connection.commit()
-
-
-def _lost(connection: Connection) -> bool:
-    """Roll back, and tell whether the connection is gone."""
-    try:
-        connection.rollback()
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        return True
-    return connection.closed
 
 
 def fingerprint(*parts: Any) -> str:
@@ -340,7 +326,7 @@ def _record(
             usage.update()
             message = f"{type(error).__name__}: {error}"
             # Without a connection, the next attempt finds the stage 'running', and closes it.
-            if not _lost(connection):
+            if not is_lost(connection):
                 _close(connection, row[0], fingerprint("failed"), "failed", StageResult(), usage, message)
             raise
     _close(connection, row[0], key(), "complete", result, usage, None)

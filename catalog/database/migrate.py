@@ -1,13 +1,18 @@
 """The schema: up to the newest revision, or down, by alembic."""
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
 
+from catalog.database.membership import require_roles
 from catalog.database.resources import MIGRATIONS
+from catalog.errors import DatabaseError
+from catalog.settings import mask_password
 
 __all__ = ["current_revision", "downgrade", "head_revision", "known_revisions", "upgrade"]
 
@@ -33,8 +38,26 @@ def _run(url: str, action: str, revision: str) -> None:
 
 
 def upgrade(url: str, revision: str = "head") -> None:
-    """Bring the database at `url` up to `revision`; does nothing when it is there already."""
-    _run(url, "upgrade", revision)
+    """Bring the database at `url` up to `revision`; does nothing when it is there already.
+
+    Raises
+    ------
+    DatabaseError
+        The account owns too little for that, or may neither make our roles nor act as them.
+    """
+    with psycopg.connect(url) as connection:
+        account = connection.info.user
+        require_roles(connection, url)
+    try:
+        _run(url, "upgrade", revision)
+    except ProgrammingError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise DatabaseError(
+            f"The account {account} may not bring up the schema of {mask_password(url)}: "
+            f"{error.orig.diag.message_primary}.",
+            "Let the account that owns the database run `rvscat db upgrade`.",
+        ) from error
 
 
 def downgrade(url: str, revision: str = "base") -> None:

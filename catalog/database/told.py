@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import psutil
 import psycopg
 
+from catalog.database.acting import act_as
 from catalog.database.connection import database_url
 from catalog.errors import RvscatError
 from catalog.progress import Listener
@@ -34,7 +35,7 @@ WHERE run_id = %(run_id)s AND name = %(name)s AND status = 'running'
 
 
 @contextmanager
-def recorded(settings: Settings, run_id: int, name: str, listener: Listener) -> Iterator[Listener]:
+def recorded(settings: Settings, run_id: int, name: str, listener: Listener, role: str) -> Iterator[Listener]:
     """Give a listener that tells `listener` everything, and the ledger once a second.
 
     Parameters
@@ -44,12 +45,14 @@ def recorded(settings: Settings, run_id: int, name: str, listener: Listener) -> 
     name : str
         Of the stage that is running.
     listener : Listener
+    role : str
+        Role of the database that it acts as.
 
     Yields
     ------
     Listener
     """
-    recorder = _Recorder(settings, run_id, name, listener)
+    recorder = _Recorder(settings, run_id, name, listener, role)
     try:
         yield recorder
     finally:
@@ -57,8 +60,8 @@ def recorded(settings: Settings, run_id: int, name: str, listener: Listener) -> 
 
 
 class _Recorder(Listener):
-    def __init__(self, settings: Settings, run_id: int, name: str, listener: Listener) -> None:
-        self._settings, self._listener = settings, listener
+    def __init__(self, settings: Settings, run_id: int, name: str, listener: Listener, role: str) -> None:
+        self._settings, self._listener, self._role = settings, listener, role
         self._place = {"run_id": run_id, "name": name}
         self._connection: psycopg.Connection | None = None
         self._lock = threading.Lock()
@@ -89,6 +92,7 @@ class _Recorder(Listener):
                 self._connection = psycopg.connect(
                     url, autocommit=True, connect_timeout=5, application_name="rvscat progress"
                 )
+                act_as(self._connection, self._role)
                 self._connection.execute("SET lock_timeout = '1s'; SET statement_timeout = '5s'")
             cpu_s, rss_mb = _cpu_and_memory()
             values = {"done": done, "total": total, "words": what, "cpu_s": cpu_s - self._cpu_before, "rss_mb": rss_mb}

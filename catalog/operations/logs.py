@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
@@ -80,7 +81,7 @@ class _LogFile(RotatingFileHandler):
             logging.getLogger(name).removeHandler(self)
         sys.stderr.write(f"rvscat: the log {self.baseFilename} cannot be written ({error}); going on without it.\n")
 
-    def _open(self):  # type: ignore[no-untyped-def]
+    def _open(self) -> TextIOWrapper:
         Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return super()._open()
 

@@ -21,18 +21,23 @@ from catalog.errors import ConfigurationError, DatabaseError
 from catalog.metadata.columns import RVS_CNN, RVS_CNN_EXTENDED, TableInfo
 from catalog.progress import Progress, silent
 from catalog.publish.formats import FORMATS, PACKAGES, Facts
-from catalog.publish.formats.layout import AUTHOR
+from catalog.publish.formats.layout import NOBODY
 from catalog.publish.gate import PublicationError
+from catalog.publish.handover.producer import Producer
 from catalog.publish.packages import PART, Output, open_outputs, plan_outputs, remove_output, with_positions
 from catalog.publish.publications import Publication, find_publication
 from catalog.publish.rows import Block, stream_rows
 from catalog.publish.tables import table_name
 
-__all__ = ["CHECKSUMS", "TABLES", "Export", "export_catalogue", "exporting"]
+__all__ = ["CHECKSUMS", "NO_AUTHOR", "TABLES", "Export", "export_catalogue", "exporting"]
 
 CHECKSUMS = "SHA256SUMS"
 TABLES: dict[str, TableInfo] = {info.name: info for info in (RVS_CNN, RVS_CNN_EXTENDED)}
 """Tables that are exported."""
+NO_AUTHOR = (
+    "The files name no author: nobody has said whose catalogue it is. Name them in handover.toml, or by --author."
+)
+"""What is told of files without an author."""
 _BLOCK = 25_000
 
 
@@ -57,6 +62,7 @@ def export_catalogue(
     version: int | None = None,
     tables: Sequence[str] = tuple(TABLES),
     author: str | None = None,
+    producer: Producer | None = None,
 ) -> Export:
     """Write a published version in each of `formats`, with ``SHA256SUMS``.
 
@@ -76,7 +82,9 @@ def export_catalogue(
     tables : sequence of str
         Names in `TABLES`.
     author : str, optional
-        Whose catalogue it is, for the files' headers.
+        Whose catalogue it is, for the files' headers; by default the creators that `producer` names.
+    producer : Producer, optional
+        Who made the catalogue, and its licence.
 
     Returns
     -------
@@ -103,7 +111,7 @@ def export_catalogue(
             "Export another version: `rvscat publish --list`.",
         )
     chosen = [TABLES[name] for name in dict.fromkeys(tables)]
-    facts = {info.name: _facts(publication, info, author) for info in TABLES.values()}
+    facts = {info.name: _facts(publication, info, author, producer or Producer()) for info in TABLES.values()}
     with exporting(folder):
         known, damaged = _known_files(folder, facts)
         outputs = [_joined(output, known) for output in plan_outputs(formats, chosen)]
@@ -144,7 +152,7 @@ def _check_known(what: str, names: Sequence[str], known: Sequence[str]) -> None:
         raise ConfigurationError(f"Unknown export {what}: {', '.join(unknown)}.", f"There are: {', '.join(known)}.")
 
 
-def _facts(publication: Publication, info: TableInfo, author: str | None) -> Facts:
+def _facts(publication: Publication, info: TableInfo, author: str | None, producer: Producer) -> Facts:
     return Facts(
         info.title,
         publication.version,
@@ -154,7 +162,11 @@ def _facts(publication: Publication, info: TableInfo, author: str | None) -> Fac
         publication.published_at.astimezone(UTC).isoformat(timespec="seconds"),
         f"rvscat {__version__}",
         validation="not recorded" if publication.verdict is None else publication.verdict.words,
-        author=author or AUTHOR,
+        author=author or producer.names or NOBODY,
+        publisher=producer.publisher,
+        citation=f"doi:{producer.doi}" if producer.doi else "",
+        rights=producer.licence,
+        rights_uri=producer.licence_address,
     )
 
 

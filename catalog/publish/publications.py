@@ -14,7 +14,7 @@ from catalog.metadata.columns import RVS_CNN_EXTENDED
 from catalog.publish.gate import Verdict
 from catalog.publish.tables import table_name
 
-__all__ = ["Publication", "Retraction", "content_sha256", "find_publication", "list_publications"]
+__all__ = ["Publication", "Reinstated", "Retraction", "content_sha256", "find_publication", "list_publications"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,16 @@ class Retraction:
     at: datetime
     dropped: bool
     """True when its tables are gone."""
+
+
+@dataclass(frozen=True)
+class Reinstated:
+    """Who put a version back into service, and when."""
+
+    by: str
+    at: datetime
+    reason: str
+    """For which it had been retracted."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Publication:
     """When failed checks were accepted."""
     retracted: Retraction | None = None
     """For a version that is out of service."""
+    reinstated: Reinstated | None = None
+    """For a version that was retracted before, and is or was back in service since."""
 
 
 def list_publications(connection: Connection) -> list[Publication]:
@@ -55,10 +67,13 @@ def list_publications(connection: Connection) -> list[Publication]:
 
 def _publication(row: Sequence[Any]) -> Publication:
     version, run_id, n_rows, sha256, current, published_at, accepted_at, *told = row
-    passed, warned, failed, not_run, failures, reason, account, retracted_at, why, by, dropped = told
+    passed, warned, failed, not_run, failures, reason, account, retracted_at, why, by, dropped, *back = told
     verdict = None if passed is None else Verdict(passed, warned, failed, not_run, tuple(failures), reason, account)
     retracted = None if retracted_at is None else Retraction(why, by, retracted_at, dropped)
-    return Publication(version, run_id, n_rows, sha256, current, published_at, verdict, accepted_at, retracted)
+    reinstated = None if back[0] is None else Reinstated(back[1], back[0], back[2])
+    return Publication(
+        version, run_id, n_rows, sha256, current, published_at, verdict, accepted_at, retracted, reinstated
+    )
 
 
 def find_publication(connection: Connection, version: int | None = None) -> Publication:

@@ -2,7 +2,7 @@
 
 Who did it, when and why is an entry ``retract-<version>`` of the run's ledger (``production.stage``): message is the
 reason, counts hold version, account and whether the tables were dropped. The publication's row stays, so that its
-number is not given again and its content not published again.
+number is not given again and its content not published again. `catalog.publish.reinstate` takes a retraction back.
 """
 
 from dataclasses import dataclass

@@ -10,8 +10,9 @@ from catalog.database.queries import load
 from catalog.errors import SampleError
 from catalog.metadata.columns import RVS_CNN
 from catalog.progress import Progress, silent
-from catalog.publish.export import export_catalogue
+from catalog.publish.export import NO_AUTHOR, export_catalogue
 from catalog.publish.gate import PublicationError, acceptance_note, judge_run, record_verdict
+from catalog.publish.handover.producer import load_producer
 from catalog.publish.publications import Publication, content_sha256, find_publication, list_publications
 from catalog.publish.tables import create_tables, fill_tables, switch_views
 from catalog.publish.tap_schema import write_tap_schema
@@ -52,6 +53,7 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
         retracted.
     """
     connection.commit()
+    producer = load_producer(settings.home)
     with connection.transaction():
         # Two publications at once would take the same version number.
         connection.execute("LOCK TABLE production.publication IN SHARE ROW EXCLUSIVE MODE")
@@ -66,11 +68,14 @@ def publish_catalogue(connection: Connection, run: Run, settings: Settings, prog
     def report(done: float, total: float, what: str = "") -> None:
         progress(_PUBLISHED + (100 - _PUBLISHED) * done / total, 100, what)
 
+    exports = run.profile.publish.exports
     export = export_catalogue(
-        connection, settings.exports / f"v{publication.version}", run.profile.publish.exports, report
+        connection, settings.exports / f"v{publication.version}", exports, report, producer=producer
     )
     if not new:
         notes.append(f"The same content was published before as version {publication.version}.")
+    if exports and not producer.names:
+        notes.append(NO_AUTHOR)
     counts: dict[str, Any] = {
         "rows": publication.n_rows,
         "version": publication.version,

@@ -118,6 +118,12 @@ def drop_views(connection: Connection) -> None:
         connection.execute(sql.SQL("DROP VIEW IF EXISTS {}").format(sql.Identifier(info.schema, info.name)))
 
 
+def grant_tables(connection: Connection, version: int) -> None:
+    """Let the reader's role read the tables of `version`."""
+    for info in _TABLES:
+        _grant(connection, table_name(info, version))
+
+
 def revoke_tables(connection: Connection, version: int) -> None:
     """Take the tables of `version` from the reader's role."""
     for info in _TABLES:

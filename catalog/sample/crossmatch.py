@@ -3,6 +3,7 @@
 from psycopg import Connection
 
 from catalog.database.ledger import Run, StageResult
+from catalog.database.statistics import renew_statistics
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
 from catalog.sample.k2_match import K2Match, match_k2_stars
@@ -38,8 +39,7 @@ def match_surveys(connection: Connection, run: Run, progress: Progress = silent)
     connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"crossmatch {run.release}",))
     clusters = match_cluster_members(connection, run.release)
     stars = match_k2_stars(connection, run.release, release.reference_epoch, run.profile.crossmatch, progress)
-    for table in ("cluster_match", "k2gap_match"):
-        connection.execute(f"ANALYZE production.{table}")
+    renew_statistics(connection, "production.cluster_match", "production.k2gap_match")
     return StageResult(
         _cluster_counts(clusters) | _k2_counts(stars),
         _cluster_notes(clusters) + _k2_notes(stars, run.profile.crossmatch.k2_radius),

@@ -8,6 +8,7 @@ from psycopg import Connection
 from catalog.database.extensions import record_files
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.errors import SampleError
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
@@ -149,7 +150,7 @@ def extend_samples(
         parameters,
     )
     # Without statistics on the new rows the planner would join them one by one.
-    connection.execute("ANALYZE production.sample_star")
+    renew_statistics(connection, "production.sample_star")
     progress(2, 4, "applying the cuts to new stars")
     write_observed(connection, parameters, added=True)
     connection.execute(_JUDGE_TRAINING.format(training=load("selection/training").statement), parameters)
@@ -158,7 +159,7 @@ def extend_samples(
     crossmatch = match_surveys(connection, run)
     result = _told(connection, run, parameters, changed)
     result.counts.update(crossmatch.counts)
-    connection.execute("ANALYZE production.sample_star")
+    renew_statistics(connection, "production.sample_star")
     connection.commit()
     progress(4, 4, "new stars selected")
     return result

@@ -11,6 +11,7 @@ from psycopg import Connection
 from catalog.database.extensions import record_files
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.errors import SampleError
 from catalog.progress import Progress, silent
 from catalog.releases import Release, load_release
@@ -71,7 +72,7 @@ def select_samples(
     record_files(connection, run)
     write_observed(connection, parameters)
     # Without statistics on the new rows the planner would join them one by one.
-    connection.execute("ANALYZE production.sample_star")
+    renew_statistics(connection, "production.sample_star")
     progress(2, 5, "applying the cuts of the training sample")
     connection.execute(_WRITE_TRAINING.format(training=load("selection/training").statement), parameters)
     progress(3, 5, "counting what each cut took out")
@@ -84,7 +85,7 @@ def select_samples(
     result.notes.extend(crossmatch.notes)
     if run.profile.mock is None:
         result.notes.extend(_compare_with_paper(result.counts, release))
-    connection.execute("ANALYZE production.sample_star")
+    renew_statistics(connection, "production.sample_star")
     # Committed before the last check: whoever reads its message will want to see the funnel.
     connection.commit()
     _check_training(steps, run.profile.training.min_training_stars)

@@ -1,12 +1,16 @@
 """What is published: tables and columns as TAP_SCHEMA describes them."""
 
+import re
 from dataclasses import dataclass
 
+import psycopg
 from psycopg import Connection
 
 from catalog.database.queries import load
 
-__all__ = ["PublishedColumn", "published_tables"]
+__all__ = ["PublishedColumn", "ServedTable", "published_tables", "served_table"]
+
+_VERSION = re.compile(r"_v(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -43,3 +47,28 @@ def published_tables(connection: Connection) -> dict[str, dict[str, PublishedCol
         plain = name.strip('"')
         tables.setdefault(table, {})[plain] = PublishedColumn(plain, *facts)
     return tables
+
+
+@dataclass(frozen=True)
+class ServedTable:
+    """The table that the stable view of the extended catalogue shows at present."""
+
+    identifier: int
+    """Another one after each publication."""
+    version: int | None
+    release: str | None
+    """As in the column ``release``."""
+
+
+def served_table(connection: Connection) -> ServedTable | None:
+    """Return which version readers see; None when there is none."""
+    try:
+        with connection.transaction():
+            found = connection.execute(load("service/served_version").statement).fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None  # retracted a moment ago
+    if found is None:
+        return None
+    identifier, name, release = found
+    match = _VERSION.search(name)
+    return ServedTable(identifier, int(match[1]) if match else None, release)

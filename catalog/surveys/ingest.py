@@ -12,6 +12,7 @@ from pathlib import Path
 from psycopg import Connection
 
 from catalog.database.ledger import Run, StageResult
+from catalog.database.statistics import renew_statistics
 from catalog.errors import FormatError, NotFoundError
 from catalog.progress import Progress, silent
 from catalog.releases import load_release
@@ -184,8 +185,7 @@ def _free_stars(connection: Connection, files: list[tuple[Product, Path]], relea
 
 def _analyze(connection: Connection, products: set[str]) -> None:
     for name in sorted(products):
-        for table in PRODUCTS[name].tables:
-            connection.execute(f"ANALYZE {table}")
+        renew_statistics(connection, *PRODUCTS[name].tables)
     connection.commit()
 
 

@@ -5,7 +5,11 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
+# Pillow passes over a library that cannot be loaded, for lack of memory say, and fails later in other words.
+from PIL import (
+    Image,
+    _webp,  # noqa: F401
+)
 
 __all__ = ["Embedded", "embed", "picture_size"]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from psycopg import Connection
 
 from catalog.database.ledger import Run, StageResult, fingerprint, stages
+from catalog.database.statistics import renew_statistics
 from catalog.errors import SampleError
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
@@ -85,7 +86,7 @@ def validate_catalogue(
     checks = _checks_of(settings)
     if not connection.execute("SELECT 1 FROM production.label WHERE run_id = %s LIMIT 1", (run.run_id,)).fetchone():
         raise SampleError(f"Run {run.run_id} has no labels to validate.", "Predict them first: `rvscat predict`.")
-    connection.execute(f"ANALYZE {', '.join(_TABLES)}")
+    renew_statistics(connection, *_TABLES)
     connection.execute("SET LOCAL work_mem = '128MB'")
     results = run_comparisons(connection, run, checks, _part(progress, 0.0, _COMPARISONS))
     progress(_COMPARISONS, 1.0, "columns for figures")

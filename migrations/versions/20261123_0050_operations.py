@@ -28,6 +28,7 @@ DECLARE
     name text;
     entry record;
     may_analyze text := CASE WHEN current_setting('server_version_num')::integer >= 170000 THEN ', MAINTAIN' ELSE '' END;
+    able text := CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END;
 BEGIN
     FOREACH name IN ARRAY ARRAY['rvscat_ingest', 'rvscat_production'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) THEN
@@ -37,7 +38,7 @@ BEGIN
                 NULL;  -- another database of this server made it a moment ago
             END;
         END IF;
-        IF NOT pg_has_role(current_user, name, 'MEMBER') THEN
+        IF NOT pg_has_role(current_user, name, able) THEN
             EXECUTE format('GRANT %I TO %I', name, current_user);
         END IF;
     END LOOP;

@@ -65,8 +65,8 @@ def export(folder: Path) -> None:
     from catalog.publish.formats import FORMATS
     from catalog.publish.formats.hats import collection
     from catalog.settings import Settings
+    from tests.databases import database
     from tests.publish.awkward import publish_awkward
-    from tests.service.tap.conftest import database
 
     server = os.environ.get("RVSCAT_DATABASE_URL")
     settings = Settings(home=folder / "database")

@@ -14,7 +14,8 @@ import psycopg  # noqa: E402
 
 from catalog.database import migrate  # noqa: E402
 from catalog.settings import Settings  # noqa: E402
-from tests.service.tap.conftest import Service, database, publish, serving  # noqa: E402
+from tests.databases import database  # noqa: E402
+from tests.service.tap.conftest import Service, publish, serving  # noqa: E402
 
 
 @contextmanager

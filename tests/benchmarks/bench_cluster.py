@@ -11,12 +11,10 @@ Weights must be the same in every line.
 import argparse
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -35,14 +33,7 @@ from catalog.tasks import task_runner
 from flows.distribution import distributed
 from flows.environment import prepare
 from tests.benchmarks.bench_train import busy_seconds, sample
-
-CLUSTER = """
-import sys
-from distributed import LocalCluster
-with LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, memory_limit=0, dashboard_address=None) as cluster:
-    print(cluster.scheduler_address, flush=True)
-    sys.stdin.read()
-"""
+from tests.flows.clusters import start_cluster
 
 
 @dataclass
@@ -54,24 +45,6 @@ class Line:
     busy_s: float
     """CPU seconds of all programs of the machine meanwhile."""
     weights: tuple[str, ...]
-
-
-@contextmanager
-def cluster(n_workers: int) -> Iterator[str]:
-    """Give the address of a cluster of `n_workers` processes."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(n_workers)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.communicate()
 
 
 def timed(title: str, task: Callable[[Path], Task], plans: Sequence[MemberPlan], train: Callable[[Path], Any]) -> Line:
@@ -114,8 +87,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         prepare(Settings(home=Path(home)))
         for n_workers in arguments.workers:
-            with cluster(n_workers) as address:
-                settings = Settings(home=Path(home), task_runner="dask", dask_address=address)
+            with start_cluster(n_workers) as cluster:
+                settings = Settings(home=Path(home), task_runner="dask", dask_address=cluster.address)
                 with distributed(settings):
                     runner = task_runner(settings)
                     assert runner is not None

@@ -6,7 +6,8 @@ The catalogue is that of `bench_validation.py`, published as `rvscat publish` do
 own with the default limits. Each client has an address of its own and asks again as soon as it has its answer: cones
 and aggregates, one query at a time; a few greedy ones fetch the whole table, three times at once. Before that, on the
 idle service: the page with its map of the sky, and how soon a large answer begins. Seconds include everything between
-asking and the last byte; clients and database share this machine's processors with the service.
+asking and the last byte; clients and database share this machine's processors with the service, whose own CPU time is
+told as well.
 """
 
 import argparse
@@ -229,8 +230,12 @@ def main() -> int:
         print(f"{arguments.stars:,} stars published in {time.perf_counter() - began:.0f} s\n")
         with served(url) as (address, process):
             alone(address, arguments.stars)
+            before = process.cpu_times()
             took = asyncio.run(crowd(address, clients, arguments.seconds))
             bad = report(clients, took, arguments.brief)
+            now, n_answers = process.cpu_times(), sum(len(client.seconds) for client in clients)
+            cpu = now.user + now.system - before.user - before.system
+            print(f"CPU time of the service: {cpu:.1f} s, {1000 * cpu / max(1, n_answers):.0f} ms an answer")
             peak = getattr(process.memory_info(), "rss", 0) / 1e6
             print(f"memory of the service afterwards: {peak:.0f} MB")
     return 1 if bad else 0

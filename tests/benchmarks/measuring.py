@@ -5,20 +5,18 @@ import resource
 import sys
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
-from psycopg import sql
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from catalog.database import migrate
 from catalog.settings import Settings
+from tests.databases import database as new_database
 
 
 @dataclass
@@ -67,18 +65,10 @@ def database() -> Iterator[Settings]:
             from catalog.database.embedded import ensure_server, remove_server
 
             server = ensure_server(settings)
-        name = f"rvscat_bench_{uuid.uuid4().hex[:12]}"
-
-        def url(database: str) -> str:
-            return urlunsplit(urlsplit(server)._replace(path=f"/{database}"))
-
-        with psycopg.connect(url("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
-            migrate.upgrade(url(name))
-            yield settings.model_copy(update={"database_url": url(name)})
+            with new_database(server) as url:
+                migrate.upgrade(url)
+                yield settings.model_copy(update={"database_url": url})
         finally:
-            with psycopg.connect(url("postgres"), autocommit=True) as connection:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
             if "RVSCAT_DATABASE_URL" not in os.environ:
                 remove_server(settings)

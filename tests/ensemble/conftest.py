@@ -14,7 +14,7 @@ from catalog.ensemble.backend import quiet, start_keras
 from catalog.ensemble.network import build_network
 from catalog.ensemble.registry.artefact import FORMAT_VERSION, Manifest, MemberRecord, network_file, write_artefact
 from catalog.ensemble.registry.listing import ListedEnsemble, list_ensembles
-from catalog.ensemble.stage import train_ensemble
+from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.ensemble.training.member import TrainedMember, TrainingArrays, weights_sha256
 from catalog.ensemble.training.splits import MemberPlan
 from catalog.ensemble.training.task import Task, train_and_save
@@ -24,6 +24,7 @@ from catalog.profiles import Profile
 from catalog.profiles.model import NetworkSettings, TrainingSettings, UncertaintySettings
 from catalog.releases import PixelGrid
 from catalog.settings import Settings
+from tests.ensemble.outcomes import labels_of
 from tests.features.sky import Sky, make_sky, store_sky
 
 N_PIXELS = 96
@@ -210,3 +211,13 @@ def sky(connection: psycopg.Connection, run: Run) -> Sky:
     sky = make_sky(60, 20)
     store_sky(connection, run, sky)
     return sky
+
+
+@pytest.fixture
+def labelled(
+    connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
+) -> np.ndarray:
+    """The labels of all these stars by an ensemble of untrained networks, as `labels_of` reads them."""
+    train_ensemble(connection, run, settings)
+    predict_labels(connection, run, settings)
+    return labels_of(connection, run)

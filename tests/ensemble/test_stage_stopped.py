@@ -16,7 +16,7 @@ from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.errors import ArtefactError, NotFoundError, RvscatError
 from catalog.settings import Settings
 from tests.ensemble.conftest import InProcess
-from tests.ensemble.outcomes import COLUMNS, ensemble_folder, labels_of
+from tests.ensemble.outcomes import COLUMNS, ensemble_folder, labels_of, stop_labelling, stop_training
 from tests.features.sky import Sky
 
 
@@ -25,23 +25,13 @@ def test_a_stopped_labelling_goes_on_after_the_last_page(
     run: Run,
     settings: Settings,
     sky: Sky,
-    in_process: InProcess,
+    labelled: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_ensemble(connection, run, settings)
-    predict_labels(connection, run, settings)
-    whole = labels_of(connection, run)
     monkeypatch.setattr(labelling, "PAGE_SIZE", 25)
     connection.execute("DELETE FROM production.label")
     connection.commit()
-
-    def stop(done: float, total: float, what: str = "") -> None:
-        if 25 < done < total:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        predict_labels(connection, run, settings, stop)
-    connection.rollback()
+    stop_labelling(connection, run, settings, 25)
     assert len(labels_of(connection, run)) == 25
     # Rows beyond the last whole page cannot be trusted.
     connection.execute(
@@ -50,13 +40,13 @@ def test_a_stopped_labelling_goes_on_after_the_last_page(
         (int(sky.source_id[30]),),
     )
     result = predict_labels(connection, run, settings)
-    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
+    np.testing.assert_allclose(labels_of(connection, run), labelled, rtol=1e-5)
     assert any("25 stars had been labelled before" in note for note in result.notes)
     # Pages that an earlier version wrote lack the calibrated sigma: they are done again.
     connection.execute("DELETE FROM production.label WHERE source_id > %s", (int(sky.source_id[24]),))
     connection.execute("UPDATE production.label SET sigma_teff_oof = NULL")
     assert not predict_labels(connection, run, settings).notes
-    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5)
+    np.testing.assert_allclose(labels_of(connection, run), labelled, rtol=1e-5)
     # A star that is no longer in the samples: all is done anew.
     gone = int(np.flatnonzero(sky.role == "observed")[0])
     assert gone < 25
@@ -72,13 +62,7 @@ def test_a_stopped_labelling_goes_on_after_the_last_page(
 def test_a_stopped_training_goes_on_with_the_missing_member(
     connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
 ) -> None:
-    def stop(done: float, total: float, what: str = "") -> None:
-        if "finished after" in what:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_ensemble(connection, run, settings, stop)
-    connection.rollback()
+    stop_training(connection, run, settings)
     assert in_process.trained == [0]
     assert connection.execute("SELECT status, sha256 FROM production.ensemble").fetchall() == [("training", None)]
     with pytest.raises(NotFoundError, match="rvscat train"):
@@ -100,13 +84,7 @@ def test_a_stopped_training_goes_on_with_the_missing_member(
 def test_a_spoilt_member_of_a_stopped_training_is_trained_again(
     connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, in_process: InProcess
 ) -> None:
-    def stop(done: float, total: float, what: str = "") -> None:
-        if "finished after" in what:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_ensemble(connection, run, settings, stop)
-    connection.rollback()
+    stop_training(connection, run, settings)
     network = next(settings.ensembles.glob(".work-*/members/member_00.keras"))
     network.write_bytes(network.read_bytes()[:-1])
     train_ensemble(connection, run, settings)

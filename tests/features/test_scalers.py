@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,7 +63,7 @@ def test_values_that_are_not_finite_are_refused_by_name() -> None:
         {"names": ["a"], "minimum": ["x"], "maximum": [1.0]},
     ],
 )
-def test_a_spoilt_scaler_is_refused(values: dict) -> None:  # type: ignore[type-arg]
+def test_a_spoilt_scaler_is_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ArtefactError, match="scaler"):
         MinMaxScaler.from_dict(values)
 

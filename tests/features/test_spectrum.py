@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -64,7 +66,7 @@ def test_a_spectrum_without_a_valid_pixel_is_told_apart() -> None:
     assert (repaired[1] == 1.0).all()
 
 
-def test_real_gaps_are_filled_near_the_continuum(real_data) -> None:  # type: ignore[no-untyped-def]
+def test_real_gaps_are_filled_near_the_continuum(real_data: Path) -> None:
     from astropy.io import fits
 
     file = real_data / "rvs" / "rvs_863983115982280448.fits"

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -31,7 +33,7 @@ def test_names_count_from_one_in_each_half() -> None:
     assert (names[0], names[54], names[55], names[109]) == ("bp_1", "bp_55", "rp_1", "rp_55")
 
 
-def test_real_coefficients(real_data) -> None:  # type: ignore[no-untyped-def]
+def test_real_coefficients(real_data: Path) -> None:
     from astropy.io import fits
 
     with fits.open(real_data / "xp" / "xp_continuous_flat_2000stars.fits") as hdus:

@@ -101,7 +101,7 @@ class Archive:
             def do_GET(self) -> None:
                 archive._answer(self)
 
-            do_HEAD = do_GET  # noqa: N815
+            do_HEAD = do_GET  # noqa: N815  names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 from tests.fetch.tap_server import Answer, Cut, Hold
 from tests.surveys.files import bulk_text
 
-__all__ = ["DatalinkServer", "Packer", "individual", "raw_ecsv", "zipped"]
+__all__ = ["DatalinkServer", "Packer", "individual", "numbered", "raw_ecsv", "zipped"]
 
 Fault = Answer | Cut | Hold
 
@@ -47,6 +47,11 @@ def raw_ecsv(columns: Mapping[str, list], retrieval_type: str = "RVS") -> Packer
 def individual(files: Mapping[int, bytes], suffix: str, retrieval_type: str = "RVS") -> Packer:
     """Return a packer of INDIVIDUAL products, named as in real downloads."""
     return lambda ids: {f"{retrieval_type}-Gaia DR3 {number}.{suffix}": files[number] for number in ids}
+
+
+def numbered(pack: Packer, suffix: str) -> Packer:
+    """Return a packer of the same products by names that say nothing."""
+    return lambda ids: {f"{i}.{suffix}": content for i, content in enumerate(pack(ids).values())}
 
 
 class DatalinkServer:

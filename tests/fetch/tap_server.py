@@ -133,7 +133,7 @@ class TapServer:
             def do_GET(self) -> None:
                 server._answer(self)
 
-            do_POST = do_DELETE = do_GET  # noqa: N815
+            do_POST = do_DELETE = do_GET  # noqa: N815  names that http.server calls
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -16,7 +16,7 @@ from astropy.table import Table
 from catalog.errors import ConfigurationError
 from catalog.fetch import ArchiveSession, HealpixRange, Selection
 from catalog.fetch.journal import FILE_NAME
-from tests.fetch.datalink_server import DatalinkServer, individual, raw_ecsv
+from tests.fetch.datalink_server import DatalinkServer, individual, numbered, raw_ecsv
 from tests.fetch.datalink_sky import DatalinkSky, spectra_in
 from tests.fetch.tap_server import Answer, Hold
 from tests.surveys.files import FIRST_ID, spectra
@@ -243,8 +243,7 @@ def test_real_individual_products(
     pack = individual(files, suffix)
     if not is_named:
         # As another release may name them: then they are read.
-        named = pack
-        pack = lambda ids: {f"{i}.{suffix}": content for i, content in enumerate(named(ids).values())}  # noqa: E731
+        pack = numbered(pack, suffix)
     with DatalinkServer(list(files), pack) as server:
         link = DatalinkSky(server.url, session, folder)
         result = link.fetch([*files, absent], data_structure="INDIVIDUAL", format=suffix)

@@ -1,12 +1,14 @@
 """Artifacts of a stage, read back from a real Prefect server."""
 
 import json
+import socket
 from pathlib import Path
 
 import httpx
 import pytest
 from prefect import flow
 from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from catalog.settings import Settings
 from flows.artifacts import tell_stage
@@ -50,12 +52,27 @@ def test_counts_notes_report_and_image_reach_the_server(prefect_server: None, tm
     assert found["my-profile-validate-counts"].flow_run_id is not None
 
 
-def test_a_server_that_is_gone_fails_no_stage(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_refuses_fails_no_stage(
+    prefect_server: None, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(**_: object) -> None:
+    def refused(**_: object) -> None:
         raise httpx.ConnectError("no server")
 
-    monkeypatch.setattr("flows.artifacts.create_table_artifact", gone)
+    monkeypatch.setattr("flows.artifacts.create_table_artifact", refused)
     tell_stage("tiny", 7, "validate", {"pass": 1}, [], _settings(tmp_path))
-    assert "cannot be left" in caplog.text
+    assert "cannot be left: no server" in caplog.text
+
+
+def test_a_server_that_is_gone_is_not_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("flows.artifacts.create_table_artifact", lambda **_: asked.append(1))
+    with socket.socket() as unheard:
+        # Bound, so that nobody else takes the port, but not listening.
+        unheard.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unheard.getsockname()[1]}/api"
+        with temporary_settings({PREFECT_API_URL: url}):
+            tell_stage("tiny", 7, "validate", {"pass": 1}, [], _settings(tmp_path))
+    assert "artifacts of validate cannot be left" in caplog.text
+    assert not asked

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Pending
@@ -15,6 +16,7 @@ from catalog.errors import ConfigurationError, NotFoundError
 from catalog.settings import Settings
 from flows import scheduled
 from flows.place import DATABASE, check_place, describe_database, place_variables
+from flows.update import update_catalogue
 
 
 @pytest.fixture
@@ -90,6 +92,19 @@ def test_without_a_published_catalogue_the_nightly_run_fails_and_says_so(
     assert state.name == "Failed"
     with pytest.raises(NotFoundError):
         state.result()
+
+
+@pytest.mark.parametrize(
+    ("work", "title"),
+    [(scheduled.update, "nightly"), (update_catalogue, "update-catalogue")],
+    ids=["nightly", "update"],
+)
+def test_a_run_is_named_after_what_it_does_and_for_which_profile(
+    client: SyncPrefectClient, settings: Settings, work: Flow[..., Any], title: str
+) -> None:
+    details = work("tiny", return_state=True).state_details
+    assert details.flow_run_id is not None
+    assert client.read_flow_run(details.flow_run_id).name.startswith(f"{title} of tiny, 20")
 
 
 def test_an_unknown_source_is_refused_before_anything_is_downloaded(

@@ -4,47 +4,28 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-RVSCAT = [sys.executable, "-c", "from catalog.cli import main; main()"]
+from catalog.database.roles import ROLES
+from tests.accounts import account
+from tests.commands import rvscat, start_rvscat
 
 
 class Installation:
     """A home and a database, and the command that works on them."""
 
-    def __init__(self, home: Path, url: str) -> None:
-        self.home, self.url = home, url
-        self.environment = {
-            **os.environ,
-            "RVSCAT_HOME": str(home),
-            "RVSCAT_DATABASE_URL": url,
-            "HOME": str(home),
-            "COLUMNS": "150",
-        }
+    def __init__(self, home: Path, url: str, login: str | None = None) -> None:
+        """Take, besides the URL that tests ask, that of the account which the command has."""
+        self.home, self.url, self.login = home, url, login or url
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [*RVSCAT, *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-
-    def rvscat(self, *arguments: str, status: int = 0) -> str:
-        process = self.start(*arguments)
-        output, _ = process.communicate(timeout=550)
-        assert process.returncode == status, output
-        return output
+    def rvscat(self, *arguments: str, figures: bool = True) -> str:
+        return rvscat(self.home, self.login, *arguments, figures=figures)
 
     def value(self, query: str) -> object:
         with psycopg.connect(self.url) as connection:
@@ -54,8 +35,10 @@ class Installation:
 
 
 @pytest.fixture(scope="module")
-def installation(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Installation:
-    return Installation(tmp_path_factory.mktemp("home"), module_database_url)
+def installation(module_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    # An account that owns nothing and inherits nothing: all that it does, it does as one of the roles.
+    with account(module_database_url, f"GRANT {', '.join(role.name for role in ROLES)} TO {{}}") as login:
+        yield Installation(tmp_path_factory.mktemp("home"), module_database_url, login)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +53,14 @@ def test_the_first_run_ends_with_a_summary(installation: Installation, first: st
     assert "rvscat query" in first
     assert "Traceback" not in first
     assert (installation.home / "reports" / "run-1" / "report.html").stat().st_size > 10_000
+
+
+def test_what_is_published_belongs_to_the_role_that_publishes(installation: Installation, first: str) -> None:
+    owners = (
+        "SELECT array_agg(DISTINCT relowner::regrole::text) FROM pg_class "
+        "WHERE relnamespace = 'catalogue'::regnamespace AND relkind IN ('r', 'v')"
+    )
+    assert installation.value(owners) == ["rvscat_production"]
 
 
 def test_every_star_with_a_spectrum_has_a_fate(installation: Installation, first: str) -> None:
@@ -137,7 +128,7 @@ def test_killed_in_training_it_goes_on_to_the_same_catalogue(
     with fresh_database() as url:
         other = Installation(tmp_path, url)
         shutil.copytree(installation.home / "surveys", other.home / "surveys")
-        process = other.start("run", "--profile", "tiny")
+        process = start_rvscat(other.home, other.url, "run", "--profile", "tiny", figures=False)
         running = "SELECT count(*) FROM production.stage WHERE name = 'train' AND status = 'running'"
         deadline = time.monotonic() + 300
         while not other.value(running):
@@ -147,7 +138,7 @@ def test_killed_in_training_it_goes_on_to_the_same_catalogue(
         time.sleep(2)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        other.rvscat("run", "--profile", "tiny")
+        other.rvscat("run", "--profile", "tiny", figures=False)
         assert other.value("SELECT count(*) FROM production.stage WHERE message = 'interrupted'") == 1
         assert other.value(checksum) == installation.value(checksum)
 
@@ -155,7 +146,7 @@ def test_killed_in_training_it_goes_on_to_the_same_catalogue(
 def test_new_survey_files_make_a_new_run_and_a_new_version(installation: Installation, first: str) -> None:
     clusters = next((installation.home / "surveys").glob("*/clusters/*.fits"))
     shutil.copy(clusters, clusters.with_name("more_members.fits"))
-    output = installation.rvscat("run", "--profile", "tiny")
+    output = installation.rvscat("run", "--profile", "tiny", figures=False)
     assert installation.value("SELECT status FROM production.run WHERE run_id = 1") == "superseded"
     assert installation.value("SELECT status FROM production.run WHERE run_id = 2") == "complete", output
     # Labels come from the same training sample: the ensemble is used again, not trained again.

@@ -12,12 +12,14 @@ import pytest
 
 from catalog.boundary import placed
 from catalog.boundary.stage import flag_boundary
+from catalog.database.acting import acting
 from catalog.database.ledger import Run, open_run
 from catalog.ensemble.stage import predict_labels, train_ensemble
 from catalog.features import ranges
 from catalog.profiles import load_profile
 from catalog.profiles.model import LikenessSettings, Profile
 from catalog.settings import Settings
+from catalog.stages import find_stage
 from catalog.surveys.ingest import ingest_surveys
 from flows.distribution import distributed
 from tests.boundary.test_incremental import later_run
@@ -65,7 +67,12 @@ class Sky:
                 killed_one = True
 
         assert settings.database_url is not None
-        with psycopg.connect(settings.database_url) as connection, distributed(settings):
+        role = find_stage("ingest" if stage is ingest_surveys else "predict").role
+        with (
+            psycopg.connect(settings.database_url) as connection,
+            acting(connection, role),
+            distributed(settings),
+        ):
             result = stage(connection, run, settings, progress)
         assert killed_one
         if killed:

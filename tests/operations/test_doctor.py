@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from catalog.cli.main import cli
 from catalog.database.connection import connect
+from catalog.database.roles import INGEST, ROLES
 from catalog.operations.doctor import Finding, Patient, examine
 from catalog.operations.doctor.endpoints import examine_endpoints
 from catalog.operations.doctor.environment import examine_machine
@@ -19,6 +20,7 @@ from catalog.operations.doctor.roles import examine_roles
 from catalog.operations.doctor.surveys import examine_surveys
 from catalog.profiles import Profile
 from catalog.settings import Settings
+from tests.accounts import account, name_in
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +93,20 @@ def test_rights_that_differ_are_failures_with_the_statement_that_mends_them(
     assert words in of(found, "failure")
     assert remedy in of(found, "failure")
     connection.rollback()
+
+
+def test_an_account_is_told_which_roles_it_may_not_act_as(settings: Settings, profile: Profile) -> None:
+    assert settings.database_url is not None
+    others = ", ".join(role.name for role in ROLES if role is not INGEST)
+    with account(settings.database_url, f"GRANT {others} TO {{}}") as url:
+        theirs = settings.model_copy(update={"database_url": url})
+        found = list(examine(theirs, profile))
+        assert of(found, "failure").count(f"The account {name_in(url)} may not act as") == 1
+        statement = next(each.remedy for each in found if "may not act as rvscat_ingest" in each.text)
+        with psycopg.connect(settings.database_url) as superuser:
+            superuser.execute(statement.partition(": ")[2])  # type: ignore[call-overload]
+        # It inherits no right: what the doctor reads, it reads as a role.
+        assert of(list(examine(theirs, profile)), "failure") == ""
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,10 @@ from catalog.database import ledger
 from catalog.errors import ConfigurationError, DatabaseError
 from catalog.operations.prune import Rules, plan_pruning, prune
 from catalog.settings import Settings
+from tests.operations.conftest import Past
 
 
-def seed(past):  # type: ignore[no-untyped-def]
+def seed(past: Past) -> dict[str, list[int]]:
     """Seven runs: a published one on another's ensemble and maps, an extension of a base, and three that can go."""
     trainer = past.run("complete", days=40)
     past.ensemble(trainer, "needed", ())
@@ -54,7 +55,7 @@ def seed(past):  # type: ignore[no-untyped-def]
     return {"kept": [trainer, mapped, published, base, newest], "gone": [superseded, old, child]}
 
 
-def test_published_runs_and_what_they_stand_on_stay(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_published_runs_and_what_they_stand_on_stay(past: Past, settings: Settings) -> None:
     runs = seed(past)
     before = past.files()
     plan = plan_pruning(past.connection, settings, Rules())
@@ -77,7 +78,7 @@ def test_published_runs_and_what_they_stand_on_stay(past, settings: Settings) ->
     assert plan_pruning(past.connection, settings, Rules()).items == ()
 
 
-def test_more_runs_and_young_ones_can_be_kept(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_more_runs_and_young_ones_can_be_kept(past: Past, settings: Settings) -> None:
     runs = seed(past)
     superseded, old, _ = runs["gone"]
     third = plan_pruning(past.connection, settings, Rules(keep=3))
@@ -88,7 +89,7 @@ def test_more_runs_and_young_ones_can_be_kept(past, settings: Settings) -> None:
     assert len([item for item in young.items if item.kind == "ensemble"]) == 1
 
 
-def test_the_newest_complete_run_stays_beside_one_that_is_being_made(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_the_newest_complete_run_stays_beside_one_that_is_being_made(past: Past, settings: Settings) -> None:
     complete, begun = past.run("complete", days=3), past.run("open")
     assert [each.run_id for each in plan_pruning(past.connection, settings, Rules()).kept] == [complete, begun]
 
@@ -102,7 +103,7 @@ time.sleep(60)
 """
 
 
-def test_strays_go_and_what_is_in_use_or_linked_stays(past, settings: Settings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_strays_go_and_what_is_in_use_or_linked_stays(past: Past, settings: Settings, tmp_path: Path) -> None:
     past.run("complete")
     old = time.time() - 3 * 86_400
     gone = [
@@ -148,7 +149,7 @@ def test_strays_go_and_what_is_in_use_or_linked_stays(past, settings: Settings, 
     assert (tmp_path / "elsewhere" / "a").exists()
 
 
-def test_nothing_goes_while_a_process_works_on_a_run(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_goes_while_a_process_works_on_a_run(past: Past, settings: Settings) -> None:
     runs = seed(past)
     files = past.files()
     with psycopg.connect(settings.database_url or "") as other:
@@ -169,7 +170,7 @@ def test_a_database_without_runs_takes_no_files_with_it(connection: psycopg.Conn
     assert (settings.ensembles / "0123456789abcdef").is_dir()
 
 
-def test_nothing_outside_the_data_folder_goes(past, settings: Settings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_outside_the_data_folder_goes(past: Past, settings: Settings, tmp_path: Path) -> None:
     gone = past.run("superseded")
     past.run("complete")
     past.maps(gone, "elsewhere")
@@ -202,7 +203,7 @@ with psycopg.connect(settings.database_url) as connection:
 
 
 @pytest.mark.parametrize("step", [1, 7])
-def test_a_prune_that_was_killed_ends_the_same(step: int, past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_a_prune_that_was_killed_ends_the_same(step: int, past: Past, settings: Settings) -> None:
     runs = seed(past)
     killed = subprocess.run([sys.executable, "-c", _KILLED, str(step)], check=False, timeout=120)
     assert killed.returncode == -signal.SIGKILL
@@ -214,7 +215,7 @@ def test_a_prune_that_was_killed_ends_the_same(step: int, past, settings: Settin
     assert [path for path in past.files() if ".removing" in path] == []
 
 
-def test_a_run_that_is_being_removed_is_never_taken_for_a_whole_one(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_that_is_being_removed_is_never_taken_for_a_whole_one(past: Past, settings: Settings) -> None:
     """Killed after its first rows, an older complete run has no stages and is superseded."""
     old, _ = past.run("complete", days=3), past.run("complete", days=2)
     killed = subprocess.run([sys.executable, "-c", _KILLED, "0"], check=False, timeout=120)
@@ -224,7 +225,7 @@ def test_a_run_that_is_being_removed_is_never_taken_for_a_whole_one(past, settin
     assert old not in past.count("stage")
 
 
-def test_expired_jobs_go_with_their_files(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_expired_jobs_go_with_their_files(past: Past, settings: Settings) -> None:
     past.run("complete")
     number = "a" * 32
     folder = settings.home / "service"
@@ -242,7 +243,7 @@ def test_expired_jobs_go_with_their_files(past, settings: Settings) -> None:  # 
     assert past.connection.execute("SELECT job_id FROM service.job").fetchall() == [("c" * 32,)]
 
 
-def test_the_command_shows_first_and_removes_when_told(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_the_command_shows_first_and_removes_when_told(past: Past, settings: Settings) -> None:
     runs = seed(past)
     shown = CliRunner().invoke(cli, ["prune"])
     assert shown.exit_code == 0, shown.output
@@ -259,7 +260,7 @@ def test_the_command_shows_first_and_removes_when_told(past, settings: Settings)
     assert "Nothing to remove" in CliRunner().invoke(cli, ["prune"]).output
 
 
-def test_files_of_a_retracted_version_go_and_its_run_stays(past, settings: Settings) -> None:  # type: ignore[no-untyped-def]
+def test_files_of_a_retracted_version_go_and_its_run_stays(past: Past, settings: Settings) -> None:
     run_id, other = past.run("complete", days=3), past.run("complete", days=2)
     retracted, current = past.publish(run_id, 1), past.publish(other, 2)
     retracted.rename(retracted.with_name("v1.retracted"))

@@ -28,7 +28,7 @@ def test_a_running_stage_is_seen_and_then_its_end(
     def work() -> StageResult:
         # A transaction of the stage's own is open meanwhile: watching does not wait for it.
         connection.execute("SELECT count(*) FROM production.run")
-        with told.recorded(settings, run.run_id, "mock", silent) as listener:
+        with told.recorded(settings, run.run_id, "mock", silent, "rvscat_ingest") as listener:
             for done in (0, 25, 50):
                 listener(done, 100, f"file {done}")
             with psycopg.connect(settings.database_url or "") as other:
@@ -67,7 +67,7 @@ def test_a_database_that_is_gone_fails_no_stage(run: Run, settings: Settings) ->
     gone = settings.model_copy(update={"database_url": "postgresql://127.0.0.1:1/none"})
     told.database_url, before = (lambda _: "postgresql://127.0.0.1:1/none"), told.database_url  # type: ignore[assignment]
     try:
-        with told.recorded(gone, run.run_id, "mock", silent) as listener:
+        with told.recorded(gone, run.run_id, "mock", silent, "rvscat_ingest") as listener:
             listener(1, 2, "words")
     finally:
         told.database_url = before

@@ -7,9 +7,15 @@ import numpy as np
 import psycopg
 import pytest
 
+from catalog.database.acting import acting
 from catalog.database.copy_in import copy_in
-from catalog.database.ledger import Run
+from catalog.database.ledger import Run, StageResult
+from catalog.database.roles import PRODUCTION
 from catalog.metadata import LABELS, TABLE_LABELS
+from catalog.profiles import Profile
+from catalog.progress import Progress, silent
+from catalog.publish.stage import publish_catalogue
+from catalog.settings import Settings
 
 
 @dataclass
@@ -171,3 +177,32 @@ def _write(connection, run: Run, star, labels, bits: np.ndarray, flags: list[str
                 "like": np.ones(n, dtype=bool),
             },
         )
+
+
+@pytest.fixture
+def profile(profile: Profile) -> Profile:
+    """One form of files: the others have tests of their own."""
+    return profile.model_copy(update={"publish": profile.publish.model_copy(update={"exports": ("csv",)})})
+
+
+def publish_as_role(
+    connection: psycopg.Connection, run: Run, settings: Settings, progress: Progress = silent
+) -> StageResult:
+    """Publish as `run_stage` does, so that the tables belong to the role."""
+    with acting(connection, PRODUCTION.name):
+        return publish_catalogue(connection, run, settings, progress)
+
+
+@pytest.fixture
+def published(
+    connection: psycopg.Connection, run: Run, settings: Settings, seed_run: SeedRun
+) -> tuple[Labelled, StageResult]:
+    """A run that is published, by the role that does so: its stars, and what the stage said."""
+    return seed_run(run), publish_as_role(connection, run, settings)
+
+
+@pytest.fixture
+def two(connection: psycopg.Connection, run: Run, settings: Settings, published: tuple[Labelled, StageResult]) -> None:
+    """Publish a second version, in which Teff is 4321 K."""
+    connection.execute("UPDATE production.label SET teff = 4321")
+    publish_as_role(connection, run, settings)

@@ -10,19 +10,6 @@ from catalog.cli.publish import publish
 from catalog.errors import NotFoundError
 from catalog.publish import export as exporting
 from catalog.publish import formats
-from catalog.publish.stage import publish_catalogue
-
-
-@pytest.fixture
-def profile(profile):
-    return profile.model_copy(update={"publish": profile.publish.model_copy(update={"exports": ("csv",)})})
-
-
-@pytest.fixture
-def published(connection, run, settings, seed_run):
-    seed_run(run)
-    publish_catalogue(connection, run, settings)
-    connection.commit()
 
 
 def call(command, *arguments):

@@ -20,15 +20,11 @@ from catalog.metadata.columns import RVS_CNN
 from catalog.publish import export
 from catalog.publish.export import CHECKSUMS, export_catalogue
 from catalog.publish.formats import WRITERS, row_type
+from catalog.publish.handover.producer import Creator, Producer
 from catalog.publish.stage import publish_catalogue
 
 NARROW = ("rvs_cnn",)
 FORMATS = ("fits", "parquet", "votable", "csv", "ecsv")
-
-
-@pytest.fixture
-def profile(profile):
-    return profile.model_copy(update={"publish": profile.publish.model_copy(update={"exports": ("csv",)})})
 
 
 @pytest.fixture
@@ -272,3 +268,35 @@ def test_unknown_format(connection, expected, tmp_path):
 def test_nothing_published(connection, tmp_path):
     with pytest.raises(NotFoundError, match="Nothing has been published"):
         export_catalogue(connection, tmp_path, ("fits",))
+
+
+@pytest.mark.usefixtures("expected")
+def test_files_name_who_made_them(connection, tmp_path):
+    producer = Producer(
+        publisher="An observatory",
+        licence="CC-BY-4.0",
+        doi="10.12345/example",
+        creators=(Creator(name="Roe, R."), Creator(name="Doe, J.")),
+    )
+    forms = ("fits", "votable", "cds", "hats", "csv")
+    export_catalogue(connection, tmp_path / "said", forms, tables=["rvs_cnn"], producer=producer)
+    export_catalogue(connection, tmp_path / "unsaid", forms, tables=["rvs_cnn"])
+    export_catalogue(connection, tmp_path / "other", ["fits"], tables=["rvs_cnn"], author="Poe E.", producer=producer)
+    header = fits.getheader(tmp_path / "said" / "rvs_cnn.fits", 1)
+    assert [header[key] for key in ("AUTHOR", "RIGHTS", "CITATION")] == [
+        "Roe, R.; Doe, J.",
+        "CC-BY-4.0",
+        "doi:10.12345/example",
+    ]
+    assert fits.getheader(tmp_path / "other" / "rvs_cnn.fits", 1)["AUTHOR"] == "Poe E."
+    bare = fits.getheader(tmp_path / "unsaid" / "rvs_cnn.fits", 1)
+    assert bare["AUTHOR"] == "not stated"
+    assert "RIGHTS" not in bare
+    votable = (tmp_path / "said" / "rvs_cnn.vot").read_bytes()
+    assert b'name="rights_uri" value="https://creativecommons.org/licenses/by/4.0/"' in votable
+    assert b"rights" not in (tmp_path / "unsaid" / "rvs_cnn.vot").read_bytes()
+    words = " ".join((tmp_path / "said" / "cds" / "ReadMe").read_text().split())
+    assert "Licence: CC-BY-4.0 https://creativecommons.org/licenses/by/4.0/" in words
+    assert "Authors not stated" in (tmp_path / "unsaid" / "cds" / "ReadMe").read_text()
+    properties = (tmp_path / "said" / "rvs_cnn_hats" / "collection.properties").read_text()
+    assert "obs_copyright=CC-BY-4.0\n" in properties

@@ -13,6 +13,7 @@ from catalog.cli.publish import publish
 from catalog.database import migrate
 from catalog.database.ledger import find_run
 from catalog.profiles import load_profile, profile_names
+from catalog.publish.export import NO_AUTHOR
 from catalog.publish.gate import PublicationError
 from catalog.publish.publications import find_publication, list_publications
 from catalog.publish.stage import publish_catalogue
@@ -55,7 +56,7 @@ def test_a_good_catalogue_passes_and_its_checks_are_recorded(connection, run, se
     counts = found.verdict.n_pass, found.verdict.n_warn, found.verdict.n_fail, found.verdict.n_not_run
     assert counts == (2, 1, 0, 1)
     assert (found.verdict.accepted_reason, found.verdict.failures, found.accepted_at) == (None, (), None)
-    assert result.notes == []
+    assert result.notes == [NO_AUTHOR]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +107,8 @@ def test_what_was_accepted_why_by_whom_and_when_is_kept(connection, run, setting
     judge(connection, run, "pass", "fail", "fail")
     result = publish_catalogue(connection, accepting(run), settings)
     assert result.counts["failed_accepted"] == 2
-    (note,) = result.notes
+    note, about_author = result.notes
+    assert about_author == NO_AUTHOR
     assert note == f"Published although 2 checks failed (apogee 2). The reason given: {REASON}."
     found = find_publication(connection)
     assert (found.verdict.n_fail, found.verdict.accepted_reason, found.verdict.accepted_by) == (2, REASON, "producer")
@@ -136,7 +138,7 @@ def test_what_was_accepted_why_by_whom_and_when_is_kept(connection, run, setting
 def test_a_catalogue_without_validation_can_be_accepted(connection, run, settings, labelled):
     judge(connection, run)
     result = publish_catalogue(connection, accepting(run), settings)
-    assert result.notes == [f"Published although it was not validated. The reason given: {REASON}."]
+    assert result.notes == [f"Published although it was not validated. The reason given: {REASON}.", NO_AUTHOR]
     assert find_publication(connection).verdict.words == f"not validated; accepted: {REASON}"
 
 

@@ -19,21 +19,6 @@ from catalog.publish.stage import publish_catalogue
 from catalog.service.query import run_query
 
 
-@pytest.fixture
-def profile(profile):
-    return profile.model_copy(update={"publish": profile.publish.model_copy(update={"exports": ("csv",)})})
-
-
-@pytest.fixture
-def two(connection, run, settings, seed_run):
-    """Publish two versions; Teff is 4321 K in the second."""
-    seed_run(run)
-    publish_catalogue(connection, run, settings)
-    connection.execute("UPDATE production.label SET teff = 4321")
-    publish_catalogue(connection, run, settings)
-    connection.commit()
-
-
 def state(connection):
     return [(each.version, each.current, each.retracted is not None) for each in list_publications(connection)]
 

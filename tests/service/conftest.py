@@ -1,10 +1,8 @@
 """A small published catalogue, and survey and production rows of a few stars."""
 
 import random
-import uuid
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -92,18 +90,11 @@ def describe(connection: psycopg.Connection, schema: str, table: str, columns: l
 
 
 @pytest.fixture(scope="module")
-def catalogue_url(server_url: str, template_database: str) -> Iterator[str]:
+def catalogue_url(module_database_url: str) -> str:
     """URL of a database with a small published catalogue, one for all tests of a module."""
-    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-    maintenance = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(module_database_url) as connection:
         create_catalogue(connection)
-    yield url
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    return module_database_url
 
 
 @pytest.fixture

@@ -1,11 +1,8 @@
 """A star's story: training, observed, rejected, set aside, unknown."""
 
 import json
-import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -48,17 +45,10 @@ class Stars:
 
 
 @pytest.fixture(scope="module")
-def stars(server_url: str, template_database: str) -> Iterator[Stars]:
+def stars(module_database_url: str) -> Stars:
     """A database in which a few stars have been through every stage."""
-    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-    maintenance = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with psycopg.connect(url) as connection:
-        yield _fill(connection, url)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with psycopg.connect(module_database_url) as connection:
+        return _fill(connection, module_database_url)
 
 
 def _fill(connection: psycopg.Connection, url: str) -> Stars:

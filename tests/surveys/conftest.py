@@ -1,15 +1,12 @@
 """What the tests of survey files share."""
 
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 import psycopg
 import pytest
-from psycopg import sql
 
 from catalog.releases import Release, load_release
 from catalog.settings import Settings
@@ -45,26 +42,13 @@ def read(release: Release) -> Callable[[Path, str], SurveyBatch]:
     return read_file
 
 
-@pytest.fixture(scope="module")
-def shared_database(server_url: str, template_database: str) -> Iterator[str]:
-    """URL of one database for a whole module: emptying it is far quicker than making another."""
-    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-    maintenance = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template_database))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(create)
-    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
 @pytest.fixture
-def database_url(shared_database: str) -> str:
-    """URL of that database, with all files and runs removed."""
-    with psycopg.connect(shared_database) as connection:
+def database_url(module_database_url: str) -> str:
+    """URL of one database for a whole module, with all files and runs removed: far quicker than making another."""
+    with psycopg.connect(module_database_url) as connection:
         connection.execute("DELETE FROM production.ingest_file")
         connection.execute("DELETE FROM production.run")
-    return shared_database
+    return module_database_url
 
 
 @pytest.fixture

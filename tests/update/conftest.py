@@ -1,11 +1,11 @@
 """A published catalogue of some files of a small sky; every test has a copy of its own."""
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -17,6 +17,7 @@ from catalog.mock.sky import write_sky
 from catalog.profiles import load_profile
 from catalog.releases import load_release
 from catalog.settings import Settings
+from tests.databases import database
 from tests.update.working import Installation, leave_out_figures
 
 N_FILES = 4
@@ -82,24 +83,19 @@ def base(
     for number in (3, 1):
         for path in files_of(surveys, number):
             path.unlink()
-    name = f"rvscat_base_{uuid.uuid4().hex[:12]}"
-    maintenance, url = (urlunsplit(urlsplit(server_url)._replace(path=f"/{path}")) for path in ("postgres", name))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template_database}")
-    settings = Settings(home=home, database_url=url, workers=2)
-    with pytest.MonkeyPatch.context() as patch, psycopg.connect(url) as connection:
-        patch.setenv("RVSCAT_HOME", str(home))
-        patch.setenv("RVSCAT_DATABASE_URL", url)
-        leave_out_figures(patch)
-        # Kept in memory, it need not be started for each comparison of runtimes.
-        start_keras(threads=1)
-        run = ledger.open_run(connection, profile)
-        for stage in stages.plan(profile)[1:]:
-            stages.run_stage(connection, run, stage.name, settings)
-        ledger.finish_run(connection, run)
-    yield Base(home, sky, url, small_profile)
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with database(server_url, template_database) as url:
+        settings = Settings(home=home, database_url=url, workers=2)
+        with pytest.MonkeyPatch.context() as patch, psycopg.connect(url) as connection:
+            patch.setenv("RVSCAT_HOME", str(home))
+            patch.setenv("RVSCAT_DATABASE_URL", url)
+            leave_out_figures(patch)
+            # Kept in memory, it need not be started for each comparison of runtimes.
+            start_keras(threads=1)
+            run = ledger.open_run(connection, profile)
+            for stage in stages.plan(profile)[1:]:
+                stages.run_stage(connection, run, stage.name, settings)
+            ledger.finish_run(connection, run)
+        yield Base(home, sky, url, small_profile)
 
 
 def files_of(folder: Path, number: int) -> list[Path]:
@@ -112,23 +108,15 @@ def copy(
     base: Base, server_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[], Installation]]:
     """Maker of copies of the base, each with database and home of its own."""
-    maintenance = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    names: list[str] = []
+    with ExitStack() as databases:
 
-    def make() -> Installation:
-        name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(maintenance, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {urlsplit(base.url).path[1:]}")
-        names.append(name)
-        home = tmp_path / f"home{len(names)}"
-        shutil.copytree(base.home, home, ignore=shutil.ignore_patterns("sky"))
-        url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-        return Installation(home, url, base.profile, base.sky, monkeypatch)
+        def make() -> Installation:
+            url = databases.enter_context(database(server_url, urlsplit(base.url).path[1:]))
+            home = tmp_path / urlsplit(url).path[1:]
+            shutil.copytree(base.home, home, ignore=shutil.ignore_patterns("sky"))
+            return Installation(home, url, base.profile, base.sky, monkeypatch)
 
-    yield make
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        yield make
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import numpy as np
 from psycopg import Connection
 
 from catalog.database.ledger import Run, StageResult, find_run
+from catalog.database.statistics import renew_statistics
 from catalog.ensemble.prediction.labelling import PAGE_SIZE, label_stars
 from catalog.ensemble.prediction.labels import ROLES, first_stars
 from catalog.ensemble.prediction.loading import Ensemble, combine
@@ -113,7 +114,7 @@ def extend_labels(connection: Connection, run: Run, settings: Settings, progress
     ensemble_id, path = ensemble_of(connection, base, settings)
     connection.execute(_KEEP, {"run_id": run.run_id, "base_run_id": base.run_id})
     # Without statistics on the new rows the planner would join them one by one.
-    connection.execute("ANALYZE production.label")
+    renew_statistics(connection, "production.label")
     connection.commit()
 
     def check(ensemble: Ensemble) -> None:

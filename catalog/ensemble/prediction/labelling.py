@@ -10,6 +10,7 @@ from psycopg import Connection, Cursor
 from catalog.database.elsewhere import assign
 from catalog.database.ledger import Run, StageResult
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.ensemble.prediction.elsewhere import Used, label_elsewhere
 from catalog.ensemble.prediction.labels import ROLES, first_stars, label_pages
 from catalog.ensemble.prediction.loading import PROBE_STARS, Ensemble, load_ensemble
@@ -146,7 +147,7 @@ def label_stars(
         assignment = assign(connection, run, "predict", settings)
         connection.commit()
         used = label_elsewhere(runner, todo, first.upto, ensemble_id, path, assignment, report, tell)
-    connection.execute("ANALYZE production.label")
+    renew_statistics(connection, "production.label")
     parameters = {"run_id": run.run_id, "added": added}
     medians = _named(connection.execute(load("ensemble/label_medians").statement, parameters))
     result = _result(report, ensemble_id, used, total, n_resumed, medians)

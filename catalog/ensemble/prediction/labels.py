@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from catalog.database.connection import connect
 from catalog.database.ledger import Run
+from catalog.database.roles import PRODUCTION
 from catalog.ensemble.calibration import Calibration, calibrated_sigma
 from catalog.ensemble.prediction.loading import PREDICTION_BATCH, PROBE_STARS, Ensemble, combine
 from catalog.ensemble.prediction.pipeline import in_order
@@ -99,7 +100,7 @@ def label_pages(
 
 def first_stars(run: Run, settings: Settings, page: Page) -> FeatureBlock | None:
     """Return the features of some stars of a page, or None when no star of it has usable ones."""
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         with closing(_features(connection, run, page, PROBE_STARS, FeatureReport())) as blocks:
             first = next(blocks, None)
         # Reading was broken off.
@@ -127,7 +128,7 @@ def _labeller(
 
 def _read(run: Run, settings: Settings, todo: list[Page], report: FeatureReport) -> Iterator[FeatureBlock | None]:
     """Yield the features of each page, and None at its end."""
-    with connect(settings) as connection:
+    with connect(settings, role=PRODUCTION.name) as connection:
         for page in todo:
             with closing(_features(connection, run, page, PREDICTION_BATCH, report)) as blocks:
                 yield from blocks

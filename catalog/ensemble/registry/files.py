@@ -1,12 +1,22 @@
-"""Files that are whole or absent: written beside their place, then renamed."""
+"""Files that are whole or absent: written beside their place, then renamed; and how old files are."""
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["sha256_file", "write_whole"]
+__all__ = ["age_days", "sha256_file", "write_whole"]
+
+
+def age_days(path: Path) -> float:
+    """Return the days since a file, or the newest file below a folder, was changed."""
+    try:
+        newest = max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return 0.0  # somebody is at work in it
+    return (time.time() - newest) / 86_400
 
 
 def sha256_file(path: Path) -> str:

@@ -1,8 +1,6 @@
 """The stage that studies an ensemble: each study once for an ensemble and its settings."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +8,13 @@ from psycopg import Connection
 from psycopg.types.json import Json, Jsonb
 
 from catalog.database.ledger import Run, StageResult, fingerprint
+from catalog.database.locks import alone
 from catalog.database.queries import load
 from catalog.ensemble.registry.artefact import CHECKSUMS
 from catalog.ensemble.registry.files import sha256_file
 from catalog.ensemble.registry.keys import ensemble_keys, folder_name
 from catalog.ensemble.registry.records import known_ensemble
 from catalog.ensemble.studies.registry import Study, find_study
-from catalog.errors import DatabaseError
 from catalog.progress import Progress, silent
 from catalog.settings import Settings
 
@@ -68,7 +66,8 @@ def study_ensemble(connection: Connection, run: Run, settings: Settings, progres
     ensemble_id, folder = known_ensemble(connection, key, settings.ensembles / folder_name(key))
     counts: dict[str, Any] = {"ensemble_id": ensemble_id, "done": 0, "known": 0}
     notes: list[str] = []
-    with _alone(connection, ensemble_id):
+    # Several runs may share an ensemble.
+    with alone(connection, (_LOCK, ensemble_id), f"Another process studies ensemble {ensemble_id}."):
         for i, (name, study) in enumerate(zip(names, studies, strict=True)):
             part = _part(progress, i, len(names), study.title)
             found, words, known = _study(connection, run, ensemble_id, folder, settings, name, study, part)
@@ -139,23 +138,6 @@ def _study(
 def _settings_of(run: Run, name: str) -> dict[str, Any]:
     dumped: dict[str, Any] = getattr(run.profile.studies, name).model_dump(mode="json")
     return dumped
-
-
-@contextmanager
-def _alone(connection: Connection, ensemble_id: int) -> Iterator[None]:
-    """Keep others from studying this ensemble meanwhile: several runs may share it."""
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (_LOCK, ensemble_id)).fetchone()
-    connection.commit()
-    if not (row and row[0]):
-        raise DatabaseError(
-            f"Another process studies ensemble {ensemble_id}.", "Wait until it has ended: see `rvscat status`."
-        )
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute("SELECT pg_advisory_unlock(%s, %s)", (_LOCK, ensemble_id))
-        connection.commit()
 
 
 def _part(progress: Progress, number: int, n_parts: int, title: str) -> Progress:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from catalog.ensemble.registry.files import age_days
 from catalog.ensemble.registry.keys import folder_name
 from catalog.ensemble.training.journal import end_session
 from catalog.errors import RvscatError
@@ -91,7 +92,7 @@ def remove_abandoned(parent: Path, training_key: str, days: float = ABANDONED_DA
     for folder in sorted([*parent.glob(".work-*"), *parent.glob(".*.partial")]):
         if folder == _path(parent, training_key) or not folder.is_dir():
             continue
-        age = _age_days(folder)
+        age = age_days(folder)
         if age < days:
             continue
         with _locked(folder) as lock:
@@ -108,14 +109,6 @@ def remove_partial(folder: Path) -> None:
 
 def _path(parent: Path, training_key: str) -> Path:
     return parent / f".work-{folder_name(training_key)}"
-
-
-def _age_days(folder: Path) -> float:
-    try:
-        newest = max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
-    except FileNotFoundError:
-        return 0.0  # somebody is at work in it
-    return (time.time() - newest) / 86_400
 
 
 @contextmanager

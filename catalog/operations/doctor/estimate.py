@@ -1,7 +1,7 @@
 """What a run of a profile needs: memory, and room on disks.
 
-Sizes a spectrum are those of files and tables measured on 10,000 to 100,000 spectra; they are there to
-find a disk that is ten times too small, not one that is short by a tenth.
+Bytes of files and tables were measured; what is put together from them is an estimate, there to find a disk or a
+memory that is several times too small, not one that is short by a tenth. Exports, figures and dead rows are not in it.
 """
 
 from typing import Any
@@ -14,15 +14,25 @@ from catalog.releases import load_release
 
 __all__ = ["needed_memory", "needed_room", "spectra"]
 
-_ROWS_PER_SPECTRUM = 30_000
-"""Bytes of database: flux, errors, coefficients, parameters, samples, labels, likeness, indexes; and log ahead."""
-_FILES_PER_SPECTRUM = 20_000
-"""Bytes of survey files, compressed; `rvscat mock` writes them, `rvscat fetch` downloads them."""
-_ENSEMBLE = 1.2e9
-"""Bytes of 28 networks with their work folder; an upper bound for fewer."""
-_BASE_MEMORY, _WORKER_MEMORY = 1.2e9, 0.25e9
+_SURVEY_ROWS = 23_300
+"""Bytes of database for a spectrum and all that the surveys tell of its star, indexes included: docs/scale.md."""
+_RUN_ROWS = 1_900
+"""Bytes of database that a run and its published version add for a star: docs/scale.md."""
+_LOG_AHEAD = 4e9
+"""Bytes that the write-ahead log may take before it is used again: ``max_wal_size`` of the embedded server."""
+_FILES = 28_500
+"""Bytes of survey files, compressed, for a spectrum of `rvscat mock`: measured with 2,000 and 6,000 stars."""
+_NETWORK, _CHECKPOINT = 7e6, 24e6
+"""Bytes of a member of the paper's network with its copy, and of a checkpoint with its successor."""
+_TRAINING_STAR, _TRAINING_STARS = 10_100, 45_000
+"""Bytes of a star's inputs and labels in the work folder, 2,520 values; and the stars of the paper's training sample,
+taken for the most that any has, since it is not known before it is selected."""
+_BASE_MEMORY, _WORKER_MEMORY = 1.9e9, 0.6e9
+"""Bytes of this process, and of each that trains: the 600 stars of profile tiny took 1.9 GB, and 3.1 GB while two
+processes trained."""
 _MAP_MEMORY = 20_000.0
-"""Bytes a spectrum while likeness maps are made; see docs/likeness.md."""
+"""Bytes a star while joint likeness maps are made: docs/likeness.md has 2.0 GB with 100,000 stars; beyond, an
+extrapolation."""
 
 
 def spectra(patient: Patient) -> int | None:
@@ -51,9 +61,12 @@ def needed_room(patient: Patient) -> tuple[float, float]:
     there = 0
     if patient.connection is not None:
         there = _in_database(patient.connection, patient.profile.data_release)
-    files = _FILES_PER_SPECTRUM * n if there == 0 and patient.profile.mock is not None else 0.0
+    files = _FILES * n if there == 0 and patient.profile.mock is not None else 0
     networks = patient.profile.training.splits * patient.profile.training.initialisations
-    return files + _ENSEMBLE * min(1.0, networks / 28), float(_ROWS_PER_SPECTRUM * max(n - there, n // 4))
+    ensemble = networks * _NETWORK + patient.settings.workers * _CHECKPOINT + min(n, _TRAINING_STARS) * _TRAINING_STAR
+    rows = _SURVEY_ROWS * max(n - there, 0) + _RUN_ROWS * n
+    # The log grows with what is written, and is used again from then on.
+    return files + ensemble, rows + min(rows, _LOG_AHEAD)
 
 
 def _in_database(connection: Connection, release: str) -> int:

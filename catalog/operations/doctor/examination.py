@@ -1,14 +1,16 @@
 """All areas in turn; what goes wrong in one does not keep the others from being looked at."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from catalog.database.acting import acting
 from catalog.database.connection import DATABASE
 from catalog.database.embedded.server import running_url
+from catalog.database.roles import JOBS, PRODUCTION
 from catalog.errors import RvscatError
 from catalog.operations.doctor.artefacts import examine_artefacts
 from catalog.operations.doctor.configuration import examine_settings
@@ -40,8 +42,15 @@ AREAS: dict[str, Callable[[Patient], Iterator[Finding]]] = {
     "endpoints": examine_endpoints,
     "service": examine_service,
 }
-_TABLES = ("roles", "survey files", "artefacts", "service", "machine", "disk")
-"""Areas that read our tables: useless before there are any."""
+_TABLES = {
+    "roles": "none",
+    "survey files": PRODUCTION.name,
+    "artefacts": PRODUCTION.name,
+    "service": JOBS.name,
+    "machine": PRODUCTION.name,
+    "disk": PRODUCTION.name,
+}
+"""Areas that read our tables, useless before there are any, and the role that each acts as."""
 
 
 def examine(settings: Settings, profile: Profile, *, online: bool = False) -> Iterator[Finding]:
@@ -67,8 +76,9 @@ def examine(settings: Settings, profile: Profile, *, online: bool = False) -> It
             known = connection if made or area not in _TABLES else None
             patient = Patient(settings, profile, known, problem, problem == "", online)
             try:
-                for finding in look(patient):
-                    yield Finding(finding.area, finding.state, mask(finding.text), mask(finding.remedy))
+                with acting(known, _TABLES[area]) if known is not None and area in _TABLES else nullcontext():
+                    for finding in look(patient):
+                        yield Finding(finding.area, finding.state, mask(finding.text), mask(finding.remedy))
             except (RvscatError, psycopg.Error, OSError, ValueError) as error:
                 told = error.message if isinstance(error, RvscatError) else f"{type(error).__name__}: {error}"
                 remedy = error.remedy if isinstance(error, RvscatError) else "This could not be looked at."
@@ -108,5 +118,9 @@ def _connect(settings: Settings) -> Connection | None:
 
 
 def _has_tables(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('service.job') IS NOT NULL").fetchone()
+    # Not by its name alone: an account that acts as no role yet cannot look into the schema.
+    row = connection.execute(
+        "SELECT EXISTS (SELECT FROM pg_class AS relation JOIN pg_namespace AS schema ON schema.oid = relnamespace "
+        "WHERE schema.nspname = 'service' AND relation.relname = 'job')"
+    ).fetchone()
     return row is not None and bool(row[0])

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from catalog.database.membership import grant
 from catalog.database.queries import load
 from catalog.database.roles import READER, ROLES, Role
 from catalog.operations.doctor.findings import Finding, Patient, failure, fine, warning
@@ -34,7 +35,7 @@ def examine_roles(patient: Patient) -> Iterator[Finding]:
         if role.name not in found:
             yield failure(_AREA, f"Role {role.name} is missing.", "Bring the schema up: `rvscat db upgrade`.")
             continue
-        yield from _examine(role, found[role.name], tables, schemas)
+        yield from _examine(role, found[role.name], tables, schemas, patient.connection.info.server_version)
     public = [f"{row['schema']}.{row['name']}" for row in tables if row["grantee"] == "PUBLIC"]
     public += [row["schema"] for row in schemas if row["grantee"] == "PUBLIC"]
     if public:
@@ -46,7 +47,11 @@ def examine_roles(patient: Patient) -> Iterator[Finding]:
 
 
 def _examine(
-    role: Role, about: Mapping[str, Any], tables: list[dict[str, Any]], schemas: list[dict[str, Any]]
+    role: Role,
+    about: Mapping[str, Any],
+    tables: list[dict[str, Any]],
+    schemas: list[dict[str, Any]],
+    version: int,
 ) -> Iterator[Finding]:
     missing, excess = _differences(role, tables, schemas)
     if powers := about["powers"]:
@@ -56,8 +61,9 @@ def _examine(
             _AREA, f"{role.name} has the rights of {', '.join(others)}, too.", f"REVOKE {others[0]} FROM {role.name}"
         )
     if not about["usable"]:
+        statement = grant(role.name, about["account"], version)
         yield failure(
-            _AREA, f"This account may not act as {role.name}.", f"GRANT {role.name} TO the account, as superuser"
+            _AREA, f"The account {about['account']} may not act as {role.name}.", f"As superuser: {statement}"
         )
     if missing:
         yield failure(

@@ -1,14 +1,14 @@
 """Files and folders that nothing refers to any more."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from catalog.ensemble.registry.files import age_days
 from catalog.operations.doctor.service import is_held
 from catalog.operations.prune.items import Item, Rules
 
-__all__ = ["REMOVING", "age_days", "size_of", "stray_files"]
+__all__ = ["REMOVING", "size_of", "stray_files"]
 
 REMOVING = ".removing-"
 """Begins the name of a folder that is being removed: one that is found was left by a prune that was stopped."""
@@ -25,15 +25,6 @@ def size_of(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
     return sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
-
-
-def age_days(path: Path) -> float:
-    """Return the days since a file, or the newest file below a folder, was changed."""
-    try:
-        newest = max(each.lstat().st_mtime for each in (path, *path.rglob("*")))
-    except FileNotFoundError:
-        return 0.0  # somebody is at work in it
-    return (time.time() - newest) / 86_400
 
 
 def stray_files(

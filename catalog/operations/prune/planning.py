@@ -6,6 +6,8 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from catalog.database.acting import acting
+from catalog.database.roles import JOBS
 from catalog.ensemble.registry.keys import folder_name
 from catalog.errors import ConfigurationError
 from catalog.operations.doctor.service import is_held
@@ -25,6 +27,7 @@ def plan_pruning(connection: Connection, settings: Settings, rules: Rules) -> Pl
     Parameters
     ----------
     connection : psycopg.Connection
+        Asks for jobs of the service as the role that keeps them.
     settings : Settings
     rules : Rules
 
@@ -134,7 +137,9 @@ def _jobs(connection: Connection, settings: Settings) -> Iterator[Item]:
     folder = settings.home / "service"
     if not (folder / "id").is_file() or is_held(folder / "lock"):
         return  # a living service removes its jobs by itself
-    rows = rows_of(connection, "expired_jobs", {"service_id": (folder / "id").read_text(encoding="ascii").strip()})
+    service_id = (folder / "id").read_text(encoding="ascii").strip()
+    with acting(connection, JOBS.name):
+        rows = rows_of(connection, "expired_jobs", {"service_id": service_id})
     for row in rows:
         path = folder / "jobs" / row["job_id"]
         paths = (path,) if path.is_dir() else ()

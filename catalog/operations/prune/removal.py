@@ -11,6 +11,8 @@ from pathlib import Path
 
 from psycopg import Connection, sql
 
+from catalog.database.acting import acting
+from catalog.database.roles import JOBS
 from catalog.errors import ConfigurationError, DatabaseError
 from catalog.operations.prune.files import REMOVING
 from catalog.operations.prune.items import Item, Plan, Rules
@@ -90,7 +92,8 @@ def _remove_rows(connection: Connection, plan: Plan, runs: Sequence[Item], progr
         elif item.kind == "maps":
             connection.execute("DELETE FROM production.likeness_reference WHERE key = %s", (item.key,))
         elif item.kind == "job":
-            connection.execute("DELETE FROM service.job WHERE job_id = %s", (item.key,))
+            with acting(connection, JOBS.name):
+                connection.execute("DELETE FROM service.job WHERE job_id = %s", (item.key,))
         connection.commit()
     # A run that extends another goes before that one: the newest first.
     for number in sorted((number for number in numbers if number is not None), reverse=True):

@@ -107,6 +107,13 @@ def _header(info: TableInfo, facts: Facts, rows: np.dtype) -> fits.Header:
         header.set(f"TCOMM{i}", column.description, after=f"TUCD{i}")
     header["TITLE"] = _ascii(facts.title)
     header["AUTHOR"] = _ascii(facts.author)
+    for key, value, words in (
+        ("PUBLISHR", facts.publisher, "publisher"),
+        ("CITATION", facts.citation, "by which it is cited"),
+        ("RIGHTS", facts.rights, "licence"),
+    ):
+        if value:
+            header[key] = (_ascii(value), words)
     header["CATVERS"] = (facts.version, "version of the catalogue")
     header["RUN_ID"] = (facts.run_id, "production run")
     header["CONTENT"] = facts.sha256

@@ -10,11 +10,11 @@ import numpy as np
 from catalog.errors import DatabaseError
 from catalog.metadata.columns import Column, TableInfo
 
-__all__ = ["Facts", "Nulls", "Writer", "fits_unit", "plain_rows", "refuse", "row_type"]
+__all__ = ["NOBODY", "Facts", "Nulls", "Writer", "fits_unit", "plain_rows", "refuse", "row_type"]
 
 _NUMBERS = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8"}
 
-AUTHOR = "The rvscat developers"
+NOBODY = "not stated"
 REFERENCE = "Guiglion et al. 2024, A&A 682, A9 (method)"
 
 Nulls = Mapping[str, np.ndarray]
@@ -37,12 +37,19 @@ class Facts:
     reference: str = REFERENCE
     validation: str = "not recorded"
     """What validation said when the version was published, and why failed checks were accepted."""
-    author: str = AUTHOR
+    author: str = NOBODY
     """Whose catalogue it is."""
+    publisher: str = ""
+    citation: str = ""
+    """Identifier by which it is cited."""
+    rights: str = ""
+    """Licence."""
+    rights_uri: str = ""
+    """Where the licence can be read."""
 
     def as_text(self) -> dict[str, str]:
-        """Return all facts as text, by name."""
-        return {name: str(value) for name, value in asdict(self).items()}
+        """Return all facts as text, by name; what nobody has said is left out."""
+        return {name: str(value) for name, value in asdict(self).items() if value != ""}
 
 
 class Writer(Protocol):

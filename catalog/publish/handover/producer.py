@@ -85,6 +85,11 @@ class Producer(_Model):
         return self.creators or (Creator(name=UNKNOWN, kind="Organizational"),)
 
     @property
+    def names(self) -> str:
+        """The creators' names; empty when nobody has named them."""
+        return "; ".join(creator.name for creator in self.creators)
+
+    @property
     def licence_address(self) -> str:
         """Where the licence can be read."""
         if self.licence_url or not (match := re.fullmatch(r"CC-(BY[A-Z-]*)-(\d\.\d)", self.licence)):

@@ -17,9 +17,10 @@ from starlette.routing import Mount, Route
 
 from catalog.database.connection import database_url
 from catalog.errors import ConfigurationError, DatabaseError, RvscatError
+from catalog.publish.handover.producer import load_producer
 from catalog.service.tap import asynchronous, examples, landing, scs, vosi
 from catalog.service.tap.cross_origin import CrossOrigin
-from catalog.service.tap.errors import ServiceError, error_response
+from catalog.service.tap.errors import ServiceError, Unforeseen, error_response
 from catalog.service.tap.fairness import Places
 from catalog.service.tap.jobs import JobStore
 from catalog.service.tap.limits import Limits, load_limits
@@ -54,24 +55,25 @@ def create_app(settings: Settings, limits: Limits | None = None, public_url: str
     Raises
     ------
     ConfigurationError
-        ``service.toml`` cannot be used.
+        ``service.toml`` or ``handover.toml`` cannot be used.
     """
     limits = limits or load_limits(settings.home)
+    producer = load_producer(settings.home)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         await asyncio.to_thread(database_url, settings)
         n_places = limits.sync_queries + limits.job_queries
         pool = Pool(lambda: _present_url(settings), n_places + 2)
-        workers = ThreadPoolExecutor(n_places, "query")
+        workers = ThreadPoolExecutor(n_places + limits.answers_aside, "query")
         helpers = ThreadPoolExecutor(_HELPERS, "helper")
         asyncio.get_running_loop().set_default_executor(helpers)
         with own_folder(settings.home / "service") as (folder, service_id):
             store = JobStore(pool, service_id)
-            runner = JobRunner(store, pool, folder / "jobs", limits, workers, helpers)
-            places = Places(limits.sync_queries, limits.waiting_per_client)
+            runner = JobRunner(store, pool, folder / "jobs", limits, workers, helpers, producer)
+            places = Places(limits.sync_queries, limits.waiting_per_client, limits.answers_aside)
             app.state.service = State(
-                limits, pool, workers, helpers, places, asyncio.Semaphore(_FETCHES), runner, public_url
+                limits, pool, workers, helpers, places, asyncio.Semaphore(_FETCHES), runner, producer, public_url
             )
             await runner.start()
             try:
@@ -86,8 +88,8 @@ def create_app(settings: Settings, limits: Limits | None = None, public_url: str
     app = Starlette(
         routes=[*landing.ROUTES, *scs.ROUTES, Mount("/tap", routes=tap)],
         lifespan=lifespan,
-        middleware=[Middleware(CrossOrigin, origins=limits.allow_origins)],
-        exception_handlers={RvscatError: _tell, HTTPException: _tell_http, Exception: _tell},
+        middleware=[Middleware(CrossOrigin, origins=limits.allow_origins), Middleware(Unforeseen)],
+        exception_handlers={RvscatError: _tell, HTTPException: _tell_http},
     )
     # Routes below /tap are named from the root: redirects of slashes would lose the port behind some servers.
     app.router.redirect_slashes = False

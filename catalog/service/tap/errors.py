@@ -3,11 +3,12 @@
 import logging
 
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import DatabaseError, NotFoundError, QueryError, RvscatError
 from catalog.publish.formats.votable_document import info_element, votable_head
 
-__all__ = ["LOG", "VOTABLE", "ServiceError", "describe_error", "error_document", "error_response"]
+__all__ = ["LOG", "VOTABLE", "ServiceError", "Unforeseen", "describe_error", "error_document", "error_response"]
 
 LOG = logging.getLogger("rvscat.service")
 
@@ -61,3 +62,34 @@ def error_response(error: BaseException) -> Response:
     status, message = describe_error(error)
     headers = {"Retry-After": _RETRY_SECONDS} if status in (429, 503) else None
     return Response(error_document(message), status, headers, VOTABLE)
+
+
+class Unforeseen:
+    """Answers requests that failed by what nobody foresaw.
+
+    Starlette does so only outside of all middleware, where no header is added any more: scripts of other sites would
+    see no answer at all.
+
+    Parameters
+    ----------
+    app : ASGI application
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer."""
+        begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await error_response(error)(scope, receive, send)

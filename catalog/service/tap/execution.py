@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -13,6 +14,9 @@ from catalog.service.tap.formats import Format
 from catalog.service.tap.limits import Limits
 from catalog.service.tap.pool import Pool
 from catalog.service.tap.upload import Upload, create_tables
+
+if TYPE_CHECKING:
+    from catalog.service.tap.origin import Origin
 
 __all__ = ["Execution", "Outcome", "Stopped"]
 
@@ -42,8 +46,8 @@ class Execution:
     seconds: float
     limits: Limits
     uploads: Sequence[Upload] = ()
-    facts: Sequence[tuple[str, str]] = ()
-    """What the answer tells of the query."""
+    origin: "Origin | None" = None
+    """What the answer tells of where it comes from."""
     told_late: bool = field(default=False, init=False)
     """True when an error came after the first bytes, and the answer tells of it."""
 
@@ -54,8 +58,8 @@ class Execution:
         self._begun = False
         self._n_bytes = 0
 
-    def run(self, pool: Pool, sink: Callable[[bytes], None]) -> Outcome:
-        """Answer the query, giving the bytes of the answer to `sink` as they come.
+    def run(self, pool: Pool, sink: Callable[[bytes], None], rest: Callable[[], None] | None = None) -> Outcome:
+        """Answer the query, giving the bytes of the answer to `sink` as they come; call `rest` after each block.
 
         Raises
         ------
@@ -67,7 +71,7 @@ class Execution:
                 with self._lock:
                     self._check()
                     self._connection = connection
-                return self._answer(connection, sink)
+                return self._answer(connection, sink, rest)
             except Exception as error:
                 if self._reason is None or self._reason is error:
                     raise
@@ -94,16 +98,21 @@ class Execution:
         if self._reason is not None:
             raise self._reason
 
-    def _answer(self, connection: psycopg.Connection, sink: Callable[[bytes], None]) -> Outcome:
+    def _answer(
+        self, connection: psycopg.Connection, sink: Callable[[bytes], None], rest: Callable[[], None] | None
+    ) -> Outcome:
         with connection.transaction(force_rollback=True):
             uploads = create_tables(connection, self.uploads, self.limits) if self.uploads else None
             self._check()
             with open_answer(connection, self.adql, self.max_rows, self.seconds, uploads) as answer:
-                writer = self.format.writer(answer.columns, self.facts)
+                facts = self.origin.facts(connection) if self.origin else []
+                writer = self.format.writer(answer.columns, facts)
                 try:
                     self._send(sink, writer.begin())
                     for block in answer.blocks:
                         self._send(sink, writer.write(block))
+                        if rest is not None:
+                            rest()
                     for piece in writer.end(answer.overflow):
                         self._send(sink, piece)
                 except Exception as error:

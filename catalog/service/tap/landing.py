@@ -14,6 +14,7 @@ from starlette.routing import Route
 from catalog import __version__
 from catalog.errors import DatabaseError
 from catalog.metadata.tap_schema import SCHEMAS
+from catalog.publish.handover.producer import Producer
 from catalog.service.tap.errors import LOG, ServiceError
 from catalog.service.tap.examples import EXAMPLES
 from catalog.service.tap.formats import FORMATS
@@ -46,7 +47,12 @@ _KEPT = "public, max-age=31536000, immutable"
 
 
 def landing_document(
-    url: str, tables: list[Table] | None, version: Version | None, counts: Counts | None, limits: Limits
+    url: str,
+    tables: list[Table] | None,
+    version: Version | None,
+    counts: Counts | None,
+    limits: Limits,
+    producer: Producer,
 ) -> str:
     """Return the page of the service at `url`.
 
@@ -60,6 +66,7 @@ def landing_document(
     counts : Counts or None
         None while they are not there.
     limits : Limits
+    producer : Producer
 
     Returns
     -------
@@ -80,6 +87,7 @@ def landing_document(
         examples=EXAMPLES,
         formats=[format_ for format_ in FORMATS if format_.aliases[0] != "votable/td"],
         limits=limits,
+        producer=producer,
     )
 
 
@@ -118,7 +126,7 @@ async def _landing(request: Request) -> Response:
         counts = await _counted(request).of(state.pool, version) if version else None
     except DatabaseError as error:
         LOG.warning("%s", error)
-    page = landing_document(base_url(request), tables, version, counts, state.limits)
+    page = landing_document(base_url(request), tables, version, counts, state.limits, state.producer)
     headers = {} if tables is not None else {"Retry-After": "5"}
     return _answer(request, page.encode(), "text/html", _ALWAYS_ASKED, 200 if tables is not None else 503, headers)
 

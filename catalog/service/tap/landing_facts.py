@@ -1,7 +1,6 @@
 """What the landing page tells of the catalogue: asked of the database once a version."""
 
 import asyncio
-import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from catalog.errors import DatabaseError, NotFoundError
 from catalog.metadata.columns import RVS_CNN_EXTENDED
 from catalog.publish.publications import Publication, find_publication
 from catalog.releases import load_release
+from catalog.service.published import served_table
 from catalog.service.query import READER
 from catalog.service.tap.errors import LOG
 from catalog.service.tap.landing_sky import SHIFT, Sky, draw_sky, prepare
@@ -21,7 +21,6 @@ from catalog.service.tap.vosi import Table
 
 __all__ = ["Counted", "Counts", "Version", "read_version"]
 
-_VERSION = re.compile(r"_v(\d+)$")
 # The page waits so long for counts, which are there at the next visit.
 _PATIENCE_SECONDS = 5.0
 _COUNT_SECONDS = 60
@@ -86,16 +85,10 @@ def read_version(pool: Pool, tables: list[Table]) -> Version | None:
         return None
     with pool.connection() as connection, connection.transaction():
         connection.execute(f"SET LOCAL ROLE {READER}")
-        try:
-            found = connection.execute(load("service/served_version").statement).fetchone()
-        except psycopg.errors.UndefinedTable:
-            return None  # retracted since the tables were read
-    if found is None:
+        served = served_table(connection)
+    if served is None:
         return None
-    identifier, name, release = found
-    match = _VERSION.search(name)
-    number = int(match[1]) if match else None
-    return Version(identifier, number, release, _publication(pool, number))
+    return Version(served.identifier, served.version, served.release, _publication(pool, served.version))
 
 
 def _publication(pool: Pool, number: int | None) -> Publication | None:

@@ -39,6 +39,9 @@ class Limits(BaseModel):
     """Synchronous queries that run at once."""
     job_queries: int = Field(default=2, ge=1)
     """Jobs that run at once."""
+    answers_aside: int = Field(default=12, ge=0)
+    """Long answers that may stand aside at once, for a slow reader or for others' turn, beyond those that run; each
+    holds a connection to the database."""
     waiting_per_client: int = Field(default=100, ge=1)
     """Synchronous queries of one client that may wait."""
 

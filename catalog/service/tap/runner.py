@@ -8,11 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from catalog.errors import DatabaseError, QueryError, RvscatError
+from catalog.publish.handover.producer import Producer
 from catalog.service.tap.errors import LOG, describe_error
 from catalog.service.tap.execution import Execution, Outcome, Stopped
 from catalog.service.tap.fairness import Places
 from catalog.service.tap.jobs import ACTIVE, Job, JobStore
 from catalog.service.tap.limits import Limits
+from catalog.service.tap.origin import TAP, Origin
 from catalog.service.tap.parameters import Parameters, TapQuery
 from catalog.service.tap.pool import Pool
 from catalog.service.tap.upload import Upload
@@ -38,10 +40,19 @@ class JobRunner:
     limits : Limits
     workers, helpers : Executor
         Threads for queries, and for everything short.
+    producer : Producer
+        For the headers of results.
     """
 
     def __init__(
-        self, store: JobStore, pool: Pool, folder: Path, limits: Limits, workers: Executor, helpers: Executor
+        self,
+        store: JobStore,
+        pool: Pool,
+        folder: Path,
+        limits: Limits,
+        workers: Executor,
+        helpers: Executor,
+        producer: Producer,
     ) -> None:
         self.store = store
         self._pool = pool
@@ -49,6 +60,7 @@ class JobRunner:
         self._limits = limits
         self._workers = workers
         self._helpers = helpers
+        self._producer = producer
         self._places = Places(limits.job_queries)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._executions: dict[str, Execution] = {}
@@ -142,7 +154,8 @@ class JobRunner:
         seconds = job.execution_duration or self._limits.max_job_seconds
         folder = self.folder_of(job.job_id)
         uploads = [Upload(name, folder / f"upload-{i}.xml") for i, name in enumerate(query.uploads)]
-        execution = Execution(query.adql, query.format, query.max_rows, seconds, self._limits, uploads)
+        origin = Origin(self._producer, TAP, query.adql)
+        execution = Execution(query.adql, query.format, query.max_rows, seconds, self._limits, uploads, origin)
         late = QueryError(f"The query ran longer than {seconds:g} s and was stopped.", "Raise EXECUTIONDURATION.")
         loop = asyncio.get_running_loop()
         timer = loop.call_later(seconds, self._helpers.submit, execution.stop, late)

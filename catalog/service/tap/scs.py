@@ -12,6 +12,7 @@ from catalog.publish.formats.votable_document import info_element, votable_head
 from catalog.service.tap.errors import VOTABLE, ServiceError, describe_error
 from catalog.service.tap.execution import Execution
 from catalog.service.tap.formats import find_format
+from catalog.service.tap.origin import CONE_SEARCH, Origin
 from catalog.service.tap.parameters import client_of, read_max_rows, read_parameters
 from catalog.service.tap.state import state_of
 from catalog.service.tap.sync import StreamedAnswer
@@ -59,12 +60,14 @@ async def _cone(request: Request) -> Response:
     except ServiceError as error:
         return _refuse(error)
     # SR = 0 asks for the columns alone.
+    query = cone_query(ra, dec, radius, int(verbosity))
     execution = Execution(
-        cone_query(ra, dec, radius, int(verbosity)),
+        query,
         format_,
         max_rows if radius > 0 else 0,
         state.limits.sync_seconds,
         state.limits,
+        origin=Origin(state.producer, CONE_SEARCH, query),
     )
     return StreamedAnswer(state, execution, client_of(request), refuse=_refuse)
 

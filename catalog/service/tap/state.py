@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from catalog.publish.handover.producer import Producer
 from catalog.service.tap.fairness import Places
 from catalog.service.tap.limits import Limits
 from catalog.service.tap.pool import Pool
@@ -24,13 +25,15 @@ class State:
     limits: Limits
     pool: Pool
     workers: Executor
-    """Threads that run queries: as many as there are places."""
+    """Threads that run queries: as many as there are places, and as answers may stand aside."""
     helpers: Executor
     """Threads for everything short."""
     sync_places: Places
     fetching: asyncio.Semaphore
     """For uploads that are fetched: so many at once."""
     jobs: "JobRunner"
+    producer: Producer
+    """Who made the catalogue, and its licence."""
     public_url: str | None = None
     """Address by which clients reach the service, when it is not the one that they name."""
 

@@ -16,7 +16,8 @@ from starlette.types import Receive, Scope, Send
 from catalog.errors import QueryError
 from catalog.service.tap.errors import LOG, ServiceError, error_response
 from catalog.service.tap.execution import Execution, Outcome, Stopped
-from catalog.service.tap.fairness import Places
+from catalog.service.tap.fairness import Places, Seat
+from catalog.service.tap.origin import TAP, Origin
 from catalog.service.tap.parameters import Parameters, TapQuery, client_of, file_of, read_parameters
 from catalog.service.tap.remote import fetch_table
 from catalog.service.tap.state import State, state_of
@@ -24,8 +25,8 @@ from catalog.service.tap.upload import Upload
 
 __all__ = ["StreamedAnswer", "answer_sync", "keep_uploads"]
 
-# Blocks that wait for a slow client.
-_AHEAD = 2
+# Pieces that wait for a slow client; with the one that is being sent, a whole short answer: head, two blocks, end.
+_AHEAD = 3
 # How long an answer that tells of its own end may take to be sent.
 _GRACE_SECONDS = 10.0
 
@@ -47,7 +48,8 @@ async def answer_sync(request: Request) -> Response:
                 raise
     finally:
         await parameters.close()
-    execution = Execution(query.adql, query.format, query.max_rows, state.limits.sync_seconds, state.limits, uploads)
+    limits, origin = state.limits, Origin(state.producer, TAP, query.adql)
+    execution = Execution(query.adql, query.format, query.max_rows, limits.sync_seconds, limits, uploads, origin)
     return StreamedAnswer(state, execution, client_of(request), folder)
 
 
@@ -109,8 +111,8 @@ class StreamedAnswer(Response):
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         limits = self._state.limits
         try:
-            async with _turn(self._state.sync_places, self._client, limits.wait_seconds) as _:
-                await self._run(scope, send)
+            async with _turn(self._state.sync_places, self._client, limits.wait_seconds) as seat:
+                await self._run(scope, send, seat)
         except Exception as error:
             if not self._begun:
                 await self._refuse(error)(scope, receive, send)
@@ -120,18 +122,28 @@ class StreamedAnswer(Response):
                 LOG.warning("An answer was broken off: %s", error)
                 raise
 
-    async def _run(self, scope: Scope, send: Send) -> None:
+    async def _run(self, scope: Scope, send: Send, seat: Seat) -> None:
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
         execution = self._execution
 
-        def sink(data: bytes) -> None:
+        async def put(data: bytes) -> None:
             # Waits for a slow client; when there is none any more, the queue is emptied (see `_finished`).
-            asyncio.run_coroutine_threadsafe(queue.put(data), loop).result()
+            if not queue.full():
+                await queue.put(data)
+                return
+            async with seat.standing_aside():
+                await queue.put(data)
+
+        def sink(data: bytes) -> None:
+            asyncio.run_coroutine_threadsafe(put(data), loop).result()
+
+        def rest() -> None:
+            asyncio.run_coroutine_threadsafe(seat.rest(), loop).result()
 
         def work() -> Outcome:
             try:
-                return execution.run(self._state.pool, sink)
+                return execution.run(self._state.pool, sink, rest)
             finally:
                 asyncio.run_coroutine_threadsafe(queue.put(None), loop)
 
@@ -140,10 +152,11 @@ class StreamedAnswer(Response):
             f"The query ran longer than {seconds:g} s and was stopped.",
             "Select fewer stars, use indexed columns, or ask asynchronously.",
         )
-        timer = loop.call_later(seconds, _stop_soon, self._state.helpers, execution, late)
         worker = loop.run_in_executor(self._state.workers, work)
+        worker.add_done_callback(lambda _: seat.done())
         try:
-            async with asyncio.timeout(seconds + _GRACE_SECONDS):
+            async with asyncio.timeout(None) as timeout:
+                watch = asyncio.create_task(self._watch(seat, timeout, late))
                 while (data := await queue.get()) is not None:
                     await self._send(scope, send, data)
                 await worker
@@ -151,11 +164,21 @@ class StreamedAnswer(Response):
         except TimeoutError as error:
             raise late from error
         finally:
-            timer.cancel()
+            watch.cancel()
             if not worker.done():
                 # The place is held until the database has let go.
+                seat.close()
                 _stop_soon(self._state.helpers, execution, Stopped("The client has gone."))
                 await _finished(worker, queue)
+
+    async def _watch(self, seat: Seat, timeout: asyncio.Timeout, late: QueryError) -> None:
+        """Stop the query when its time is over, in which others' turns do not count; then, in a while, its sending."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self._execution.seconds
+        while (left := end + seat.waited - loop.time()) > 0:
+            await asyncio.sleep(left)
+        timeout.reschedule(loop.time() + _GRACE_SECONDS)
+        _stop_soon(self._state.helpers, self._execution, late)
 
     async def _send(self, scope: Scope, send: Send, data: bytes) -> None:
         if not self._begun:
@@ -175,10 +198,10 @@ class _turn:  # noqa: N801  (used like a function)
         self._place = places.place(client)
         self._seconds = seconds
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> Seat:
         try:
             async with asyncio.timeout(self._seconds):
-                await self._place.__aenter__()
+                return await self._place.__aenter__()
         except TimeoutError as error:
             raise ServiceError(
                 f"The service is busy: no place became free in {self._seconds:g} s.", "Try again later.", 503

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from catalog.database.statistics import renew_statistics
 from catalog.errors import SampleError
 from catalog.metadata import LABELS
 from catalog.progress import Progress, silent
@@ -167,7 +168,7 @@ def compare_catalogues(
         "most": _ALL,
     }
     # All stars of both are joined several times, some of them perhaps written a moment ago.
-    connection.execute("ANALYZE production.label, production.sample_star, production.boundary")
+    renew_statistics(connection, "production.label", "production.sample_star", "production.boundary")
     connection.execute("SET LOCAL work_mem = '128MB'")
     progress(0, 10, "stars in both")
     coverage = fetch_rows(connection, "coverage", parameters)

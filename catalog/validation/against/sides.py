@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from catalog.database.queries import load
+from catalog.database.statistics import renew_statistics
 from catalog.errors import ConfigurationError, NotFoundError, SampleError
 
 __all__ = ["Side", "find_sides"]
@@ -133,5 +134,5 @@ def _published(connection: Connection, release: str) -> Side:
             "Put its file into the folder rvs_cnn beside the other surveys (`rvscat fetch rvs_cnn` downloads it), "
             "then `rvscat ingest`.",
         )
-    connection.execute("ANALYZE survey.rvs_cnn_star")
+    renew_statistics(connection, "survey.rvs_cnn_star")
     return Side(run_id=0, release=release, repeated_rows=rows[0] - rows[1])

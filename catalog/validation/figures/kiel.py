@@ -120,6 +120,7 @@ def alpha_cells(data: FigureData) -> Figure:
     made = style.figure(style.WIDTH + 1.5, 7.4)
     layout = made.get_layout_engine()
     if layout is not None:
+        # That of `style.figure` is constrained; matplotlib's type is the base of all layouts.
         layout.set(w_pad=0.02, h_pad=0.03, wspace=0.0, hspace=0.0)  # type: ignore[call-arg]
     left, right = style.columns(made, 1.0, 2.5)
     kiel, upper, lower = left.subplots(3, 1, height_ratios=(1.25, 1.0, 1.0))

@@ -19,7 +19,7 @@ from catalog.features import FeatureBlock
 from catalog.profiles.model import PredictionSettings
 from catalog.settings import Settings
 from tests.ensemble.conftest import N_PIXELS, InProcess
-from tests.ensemble.outcomes import labels_of
+from tests.ensemble.outcomes import labels_of, stop_labelling
 from tests.ensemble.registry.test_artefact import block
 from tests.features.sky import Sky, make_sky, store_sky
 
@@ -96,31 +96,24 @@ def test_a_runtime_that_is_not_installed(
     connection: psycopg.Connection,
     run: Run,
     settings: Settings,
-    sky: Sky,
-    in_process: InProcess,
+    labelled: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_ensemble(connection, run, settings)
-    predict_labels(connection, run, settings)
     monkeypatch.setattr("catalog.ensemble.runtimes.choice.find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match="'onnxruntime' needs onnxruntime and onnx"):
         predict_labels(connection, with_runtime(run, "onnxruntime"), settings)
     connection.rollback()
     # What was there before has not been touched.
-    assert len(labels_of(connection, run)) == 60
+    np.testing.assert_array_equal(labels_of(connection, run), labelled)
 
 
 def test_a_runtime_that_dies_half_way(
     connection: psycopg.Connection,
     run: Run,
     settings: Settings,
-    sky: Sky,
-    in_process: InProcess,
+    labelled: np.ndarray,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    train_ensemble(connection, run, settings)
-    predict_labels(connection, run, settings)
-    whole = labels_of(connection, run)
     monkeypatch.setattr(labelling, "PAGE_SIZE", 20)
     right = CompiledRuntime.session
     n_calls = 0
@@ -142,7 +135,7 @@ def test_a_runtime_that_dies_half_way(
     assert result.counts["runtime"] == "keras"
     assert len(result.notes) == 1
     assert "failed while predicting (RuntimeError: illegal instruction): Keras went on" in result.notes[0]
-    np.testing.assert_allclose(labels_of(connection, run), whole, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(labels_of(connection, run), labelled, rtol=1e-5, atol=1e-5)
 
 
 def test_a_resumed_prediction_is_the_same_to_the_last_bit(
@@ -160,14 +153,7 @@ def test_a_resumed_prediction_is_the_same_to_the_last_bit(
     connection.execute("DELETE FROM production.label")
     connection.commit()
     for limit in (20, 40):
-
-        def stop(done: float, total: float, what: str = "", limit: int = limit) -> None:
-            if limit < done < total:
-                raise KeyboardInterrupt
-
-        with pytest.raises(KeyboardInterrupt):
-            predict_labels(connection, run, settings, stop)
-        connection.rollback()
+        stop_labelling(connection, run, settings, limit)
         # Whole pages, and the first ones.
         np.testing.assert_array_equal(labels_of(connection, run), whole[: limit // 15 * 15])
     result = predict_labels(connection, run, settings)

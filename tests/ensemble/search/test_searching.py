@@ -25,7 +25,9 @@ Search = Callable[..., SearchResult]
 def searched(connection: psycopg.Connection, run: Run, settings: Settings, sky: Sky, space: SearchSpace) -> Search:
     """Search with the small space; four trials of three epochs unless told otherwise."""
 
-    def do(heard: Heard | None = None, method: Method = "random", trials: int | None = 4, epochs: int = 3, **more: int):  # type: ignore[no-untyped-def]
+    def do(
+        heard: Heard | None = None, method: Method = "random", trials: int | None = 4, epochs: int = 3, **more: int
+    ) -> SearchResult:
         options = SearchOptions(method, trials, epochs, space=space, **more)
         return search(connection, run, settings, options, heard)
 

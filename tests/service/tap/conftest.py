@@ -4,12 +4,10 @@ import faulthandler
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import numpy as np
@@ -23,6 +21,7 @@ from catalog.publish.tap_schema import write_tap_schema
 from catalog.service.tap.limits import FILE
 from catalog.service.tap.server import make_server
 from catalog.settings import Settings
+from tests.databases import database
 
 N_STARS = 1200
 
@@ -72,17 +71,6 @@ def _values(rng: np.random.Generator, name: str, datatype: str, nullable: bool, 
 
 def _fill(connection: psycopg.Connection, info: TableInfo, values: dict) -> None:
     copy_in(connection, f"{info.schema}.{info.name}_v1", {name: values[name] for name in info.column_names})
-
-
-@contextmanager
-def database(server_url: str, template: str) -> Iterator[str]:
-    name = f"rvscat_test_{uuid.uuid4().hex[:12]}"
-    maintenance = urlunsplit(urlsplit(server_url)._replace(path="/postgres"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
-    with psycopg.connect(maintenance, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @dataclass

@@ -9,7 +9,8 @@ from catalog.errors import ConfigurationError
 from catalog.metadata.columns import PUBLISHED_TABLES
 from catalog.service.tap.fairness import Places
 from catalog.service.tap.limits import FILE, Limits, load_limits
-from tests.service.tap.conftest import database, serving
+from tests.databases import database
+from tests.service.tap.conftest import serving
 
 
 def fetch(service, path, **parameters):

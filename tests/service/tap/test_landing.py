@@ -15,7 +15,8 @@ from catalog.service.tap.landing import CONTENT_SECURITY_POLICY
 from catalog.service.tap.landing_sky import ORDER, draw_sky
 from catalog.sky.frames import galactic_to_icrs
 from catalog.sky.healpix import pixels
-from tests.service.tap.conftest import N_STARS, database, publish, serving
+from tests.databases import database
+from tests.service.tap.conftest import N_STARS, publish, serving
 
 XHTML = "{http://www.w3.org/1999/xhtml}"
 ORIGIN = {"Origin": "https://aladin.example.org"}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from catalog.metadata import FLAG_DIGITS
 from catalog.publish.formats.cds.table import CdsColumn, CdsTable
-from catalog.publish.formats.layout import Facts
+from catalog.publish.formats.layout import NOBODY, Facts
 
 __all__ = ["readme"]
 
@@ -39,8 +39,8 @@ def readme(tables: Sequence[CdsTable], facts: Facts) -> str:
     title = "Stellar labels of Gaia RVS stars"
     first = f"rvscat/{facts.version}"
     year = facts.published_at[:4]
-    author = "".join(c if " " <= c <= "~" else "?" for c in facts.author)
-    validation = "".join(c if " " <= c <= "~" else "?" for c in facts.validation)
+    author = _plain("Authors not stated" if facts.author == NOBODY else facts.author)
+    rights = f" Licence: {_plain(facts.rights)} {_plain(facts.rights_uri)}".rstrip() if facts.rights else ""
     lines = [
         f"{first:<12}{title:<34}({author.split(',')[0].split(';')[0][:26]}, {year})",
         _RULE,
@@ -58,7 +58,7 @@ def readme(tables: Sequence[CdsTable], facts: Facts) -> str:
         *_text(
             f"Version {facts.version} of the catalogue, {facts.n_rows} stars, published {facts.published_at} by "
             f"production run {facts.run_id} of {facts.software}. SHA-256 of its content: {facts.sha256}. "
-            f"Validation: {validation}.",
+            f"Validation: {_plain(facts.validation)}.{rights}",
             4,
         ),
         *(line for table in tables for line in _text(f"{table.name}: {table.info.description}.", 4)),
@@ -72,6 +72,10 @@ def readme(tables: Sequence[CdsTable], facts: Facts) -> str:
     lines += ["References:", *_text("Guiglion et al., 2024A&A...682A...9G", 4), "", _RULE]
     lines.append(f"(End){'[rvscat]':>{_WIDTH - 5 - 16}}  {facts.published_at[:10]}")
     return "\n".join(lines) + "\n"
+
+
+def _plain(text: str) -> str:
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
 
 
 def _summary(tables: Sequence[CdsTable]) -> list[str]:

@@ -58,7 +58,7 @@ class HatsCollection:
         self._chosen: list[Pixel] = []
         folder.mkdir()
 
-    def measure(self, rows: np.ndarray, nulls: Nulls) -> None:  # noqa: ARG002  as all that need two passes
+    def measure(self, rows: np.ndarray, nulls: Nulls) -> None:  # noqa: ARG002  positions are never null
         """Count these rows; all rows must come by here before the first is written."""
         found = pixels(rows["ra"], rows["dec"], self._finest)
         self._counts += np.bincount(found, minlength=len(self._counts))
@@ -154,6 +154,8 @@ class HatsCollection:
             "bib_reference": facts.reference,
             "content_sha256": facts.sha256,
             "validation": facts.validation,
+            **({"obs_copyright": facts.rights} if facts.rights else {}),
+            **({"obs_copyright_url": facts.rights_uri} if facts.rights_uri else {}),
         }
 
     def _write_properties(self, which: int, n_rows: int, written: list[Pixel]) -> None:

@@ -105,7 +105,7 @@ class FitsAnswer:
                 header[f"TCOMM{i}"] = _ascii(column.description)
         header["QSTATUS"] = ("OVERFLOW" if overflow else "OK", "OVERFLOW: there were more rows")
         for name, value in self._facts:
-            header.add_history(_ascii(f"{name}: {value}"))
+            header.add_history(_ascii(" ".join(f"{name}: {value}".splitlines())))
         return header
 
 

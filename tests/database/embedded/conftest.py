@@ -1,5 +1,6 @@
-"""Folders for embedded servers, which an unprivileged account must reach when root runs the tests."""
+"""Folders for embedded servers, which an unprivileged account must reach when root runs the tests, and accounts."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from catalog.database.embedded import place
+from catalog.database.embedded.account import Account
 
 
 @pytest.fixture
@@ -25,3 +27,9 @@ def shared_parent(open_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     parent.chmod(0o755)
     monkeypatch.setattr(place, "SHARED_PARENTS", (open_folder / "missing", parent))
     return parent
+
+
+@pytest.fixture
+def myself() -> Account:
+    """This process's own account."""
+    return Account("me", os.geteuid(), os.getegid(), switch=False)
