@@ -1,5 +1,7 @@
 """Acting as a role: taken on and given back whatever happens; accounts that may not are told the grant."""
 
+from contextlib import ExitStack
+
 import psycopg
 import pytest
 
@@ -131,10 +133,12 @@ def test_a_role_that_is_missing_is_told(connection: psycopg.Connection) -> None:
 def test_who_makes_the_roles_and_owns_the_database_brings_the_schema_up(server_url: str, settings: Settings) -> None:
     # What CREATE ROLE leaves its maker with, since PostgreSQL 16: all but acting as it.
     roles = ", ".join(role.name for role in ROLES)
-    with psycopg.connect(server_url) as connection:
-        sets = connection.info.server_version >= 160_000
-    option = "WITH ADMIN TRUE, SET FALSE, INHERIT FALSE" if sets else "WITH ADMIN OPTION"
-    with database(server_url) as empty, account(empty, f"GRANT {roles} TO {{}} {option}") as url:
+    with ExitStack() as stack:
+        empty = stack.enter_context(database(server_url))
+        with psycopg.connect(empty) as connection:
+            sets = connection.info.server_version >= 160_000
+        option = "WITH ADMIN TRUE, SET FALSE, INHERIT FALSE" if sets else "WITH ADMIN OPTION"
+        url = stack.enter_context(account(empty, f"GRANT {roles} TO {{}} {option}"))
         with psycopg.connect(empty, autocommit=True) as superuser:
             superuser.execute(f"ALTER DATABASE {superuser.info.dbname} OWNER TO {name_in(url)}")  # type: ignore[call-overload]
         theirs = settings.model_copy(update={"database_url": url})
