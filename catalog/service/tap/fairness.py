@@ -42,8 +42,9 @@ class Places:
         self._begun: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._returning: deque[tuple[Seat, asyncio.Future[None]]] = deque()
-        self._turns: dict[str, int] = {}
-        self._n_turns = 0
+        # When the first query of each client that waits came, or came to be the first.
+        self._since: dict[str, int] = {}
+        self._clock = 0
 
     @asynccontextmanager
     async def place(self, client: str) -> AsyncIterator["Seat"]:
@@ -60,7 +61,10 @@ class Places:
                 f"{len(queue)} queries from your address wait already.", "Try again when some have ended.", 429
             )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(turn)
+        if client not in self._waiting:
+            self._waiting[client] = deque()
+            self._since[client] = self._tick()
+        self._waiting[client].append(turn)
         self._fill()
         try:
             await turn
@@ -134,17 +138,13 @@ class Places:
         seat.long = False
 
     def _forget(self, client: str, turn: asyncio.Future[None]) -> None:
-        queue = self._waiting[client]
-        queue.remove(turn)
-        if not queue:
-            del self._waiting[client]
+        self._waiting[client].remove(turn)
+        self._close_queue(client)
 
     def _end(self, client: str) -> None:
         self._begun[client] -= 1
         if not self._begun[client]:
             del self._begun[client]
-            if client not in self._waiting:
-                self._turns.pop(client, None)
         self._fill()
 
     def _fill(self) -> None:
@@ -164,18 +164,23 @@ class Places:
         waiting = [each for each in self._waiting if self._begun[each] < self._per_client]
         if not waiting:
             return False
-        # Who has never had a turn comes first, then whose last turn is longest ago.
-        client = min(waiting, key=lambda each: self._turns.get(each, 0))
-        queue = self._waiting[client]
-        turn = queue.popleft()
-        if not queue:
-            del self._waiting[client]
-        self._n_turns += 1
-        self._turns[client] = self._n_turns
+        # Who has waited longest since it came, or since its last turn: one that asks again and again overtakes nobody.
+        client = min(waiting, key=self._since.__getitem__)
+        turn = self._waiting[client].popleft()
+        self._since[client] = self._tick()
+        self._close_queue(client)
         self._free -= 1
         self._begun[client] += 1
         turn.set_result(None)
         return True
+
+    def _close_queue(self, client: str) -> None:
+        if not self._waiting[client]:
+            del self._waiting[client], self._since[client]
+
+    def _tick(self) -> int:
+        self._clock += 1
+        return self._clock
 
 
 class Seat:

@@ -63,6 +63,35 @@ async def free_places(places, n):
     return found == n
 
 
+def test_who_asks_again_at_once_overtakes_nobody():
+    async def scene():
+        places = Places(2)
+        ended = asyncio.Event()
+        begun = []
+
+        async def ask_again_and_again(client):
+            while not ended.is_set():
+                async with places.place(client):
+                    await asyncio.sleep(0)
+
+        async def ask(client):
+            async with places.place(client):
+                begun.append(client)
+                await asyncio.sleep(0)
+
+        busy = [asyncio.create_task(ask_again_and_again(f"cone {i}")) for i in range(8)]
+        await settle()
+        several = [asyncio.create_task(ask("exports")) for _ in range(3)]
+        for _ in range(5):
+            await settle()
+        assert begun == ["exports"] * 3
+        ended.set()
+        await asyncio.gather(*busy, *several)
+        assert await free_places(places, 2)
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("reads", [True, False])
 def test_long_answers_leave_places_to_others(reads):
     async def scene():
