@@ -42,7 +42,7 @@ class Places:
         self._begun: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._returning: deque[tuple[Seat, asyncio.Future[None]]] = deque()
-        # When the first query of each client that waits came, or came to be the first.
+        # Of each client that waits, the latest: when it came, last began a query, or ended one.
         self._since: dict[str, int] = {}
         self._clock = 0
 
@@ -145,6 +145,9 @@ class Places:
         self._begun[client] -= 1
         if not self._begun[client]:
             del self._begun[client]
+        if client in self._since:
+            # Who came while its query ran goes first.
+            self._since[client] = self._tick()
         self._fill()
 
     def _fill(self) -> None:
