@@ -8,12 +8,17 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from catalog.database import migrate
 from catalog.database.ledger import Run, open_run
 from catalog.profiles import Profile, load_profile
 from catalog.settings import Settings
 from tests.databases import database
+
+# The same examples everywhere and every time. To look for others: pytest --hypothesis-profile=default
+hypothesis_settings.register_profile("same", derandomize=True)
+hypothesis_settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")

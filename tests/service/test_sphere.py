@@ -62,10 +62,12 @@ def test_a_polygon_is_within_its_boxes(longitude, latitude, corners, number, alo
 
 
 def convex(sky):
-    n = sky.corners
-    turns = [np.cross(n[i - 2], n[i - 1]) @ n[i] for i in range(len(n))]
-    total = np.diff(np.unwrap(np.arctan2(sky.plane[:, 1], sky.plane[:, 0]))).sum()
-    return (min(turns) > 1e-9 or max(turns) < -1e-9) and abs(total) < 2 * math.pi
+    """Whether all corners lie on the same side of each side."""
+    corners = sky.corners
+    n = len(corners)
+    heights = np.cross(corners, np.roll(corners, -1, axis=0)) @ corners.T
+    others = [heights[i, k] for i in range(n) for k in range(n) if k not in (i, (i + 1) % n)]
+    return min(others) > 1e-9 or max(others) < -1e-9
 
 
 def test_a_polygon_around_a_pole_reaches_it():
