@@ -143,7 +143,7 @@ def psql(arguments: tuple[str, ...]) -> None:
     environment, rest = embedded.client_environment(_url(settings), complete=not settings.database_url)
     sys.stdout.flush()
     command = [str(program), *(["-d", rest] if rest else []), *arguments]
-    os.execve(program, command, environment)  # noqa: S606  no shell is wanted
+    os.execve(program, command, environment)  # noqa: S606  psql takes the place of this process; a shell would read the arguments
 
 
 @db.command()

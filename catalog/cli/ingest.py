@@ -74,7 +74,7 @@ def _ingest_one(
 
     bar = bars.add_task(escape(path.name), total=1.0)
 
-    def show(done: float, total: float, what: str = "") -> None:  # noqa: ARG001  (what every listener is told)
+    def show(done: float, total: float, what: str = "") -> None:  # noqa: ARG001  every listener is told what, this bar shows names
         bars.update(bar, completed=done, total=total)
 
     try:

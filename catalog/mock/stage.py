@@ -16,7 +16,7 @@ __all__ = ["write_mock_sky"]
 
 
 def write_mock_sky(
-    connection: Connection[Any],  # noqa: ARG001  every stage has it
+    connection: Connection[Any],  # noqa: ARG001  `run_stage` calls every stage with it; this one writes files alone
     run: Run,
     settings: Settings,
     progress: Progress = silent,

@@ -125,6 +125,7 @@ def open_answer(
     tables = published_tables(connection)
     if not tables:
         raise NotFoundError("No table is published yet.", "`rvscat run` or `rvscat publish` publishes a catalogue.")
+    # Columns of both are only read: a Mapping stands here where mypy sees a dict.
     tables = {**tables, **(uploads or {})}  # type: ignore[dict-item]
     # One row more than wanted tells whether there are more.
     translation = prepare(adql, tables)

@@ -8,7 +8,7 @@ from pathlib import Path
 # Pillow passes over a library that cannot be loaded, for lack of memory say, and fails later in other words.
 from PIL import (
     Image,
-    _webp,  # noqa: F401
+    _webp,  # noqa: F401  loaded for its own sake
 )
 
 __all__ = ["Embedded", "embed", "picture_size"]

@@ -44,7 +44,7 @@ class CsvWriter:
         options = csv.WriteOptions(include_header=False, quoting_style="needed")
         self._writer = csv.CSVWriter(self._file, self._schema, write_options=options)
 
-    def header(self, info: TableInfo, facts: Facts) -> str:  # noqa: ARG002  other formats say more
+    def header(self, info: TableInfo, facts: Facts) -> str:  # noqa: ARG002  that of ECSV, which extends this, tells facts
         """Return everything before the first row."""
         return ",".join(info.column_names) + "\n"
 

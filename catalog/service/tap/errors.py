@@ -32,6 +32,7 @@ class ServiceError(RvscatError, ValueError):
         super().__init__(message, remedy)
         self.status = status
 
+    # With the status; that of `RvscatError` has two arguments.
     def __reduce__(self) -> tuple[type, tuple[str, str, int]]:  # type: ignore[override]
         return type(self), (self.message, self.remedy, self.status)
 

@@ -3,9 +3,11 @@
 import asyncio
 import re
 import shutil
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar, TypeVarTuple
 
 from catalog.errors import DatabaseError, QueryError, RvscatError
 from catalog.publish.handover.producer import Producer
@@ -26,6 +28,9 @@ _CLEAN_SECONDS = 60.0
 _RETRY_SECONDS = 1.0
 _RESULT = "result"
 _JOB_ID = re.compile("[0-9a-f]{32}", re.ASCII)
+
+_Value = TypeVar("_Value")
+_Arguments = TypeVarTuple("_Arguments")
 
 
 class JobRunner:
@@ -208,7 +213,7 @@ class JobRunner:
     def _remove(self, job_id: str) -> None:
         shutil.rmtree(self.folder_of(job_id), ignore_errors=True)
 
-    async def _persist(self, function, *arguments):  # type: ignore[no-untyped-def]
+    async def _persist(self, function: Callable[[*_Arguments], _Value], *arguments: *_Arguments) -> _Value:
         """Tell the database, however long it is away."""
         while True:
             try:
@@ -217,5 +222,5 @@ class JobRunner:
                 LOG.warning("%s", error)
                 await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _call(self, function, *arguments):  # type: ignore[no-untyped-def]
+    async def _call(self, function: Callable[[*_Arguments], _Value], *arguments: *_Arguments) -> _Value:
         return await asyncio.get_running_loop().run_in_executor(self._helpers, function, *arguments)

@@ -2,9 +2,9 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from shutil import copyfileobj
 from typing import BinaryIO
@@ -191,24 +191,18 @@ class StreamedAnswer(Response):
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
 
-class _turn:  # noqa: N801  (used like a function)
-    """A place, or an error when it does not come in time."""
-
-    def __init__(self, places: Places, client: str, seconds: float) -> None:
-        self._place = places.place(client)
-        self._seconds = seconds
-
-    async def __aenter__(self) -> Seat:
+@asynccontextmanager
+async def _turn(places: Places, client: str, seconds: float) -> AsyncIterator[Seat]:
+    """Hold a place, or raise an error when it does not come in time."""
+    async with AsyncExitStack() as stack:
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._place.__aenter__()
+            async with asyncio.timeout(seconds):
+                seat = await stack.enter_async_context(places.place(client))
         except TimeoutError as error:
             raise ServiceError(
-                f"The service is busy: no place became free in {self._seconds:g} s.", "Try again later.", 503
+                f"The service is busy: no place became free in {seconds:g} s.", "Try again later.", 503
             ) from error
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._place.__aexit__(*error)  # type: ignore[arg-type]
+        yield seat
 
 
 def _stop_soon(helpers: Executor, execution: Execution, reason: QueryError | Stopped) -> None:

@@ -95,6 +95,16 @@ class Service:
             return connection.execute(sql).fetchall()
 
 
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
+    """Tell whether something comes true in that time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def stacks(folder: Path) -> str:
     """Return what every thread does."""
     with (folder / "stacks").open("w+") as file:

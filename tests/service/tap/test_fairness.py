@@ -2,12 +2,12 @@
 
 import asyncio
 import socket
-import time
 from contextlib import ExitStack
 
 import pytest
 
 from catalog.service.tap.fairness import Places
+from tests.service.tap.conftest import wait_for
 
 EXPORT = "SELECT a.*, b.* FROM rvs_cnn a, rvs_cnn b"
 
@@ -191,15 +191,6 @@ def open_answers(service):
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
         "AND application_name = 'rvscat serve' AND backend_xmin IS NOT NULL AND pid <> pg_backend_pid()"
     )[0][0]
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_greedy_clients_that_read_slowly_hold_up_nobody(serve):

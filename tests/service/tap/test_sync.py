@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from astropy.io.votable import parse
 
-from tests.service.tap.conftest import N_STARS
+from tests.service.tap.conftest import N_STARS, wait_for
 
 SLOW = "SELECT COUNT(*) FROM " + ", ".join(f"rvs_cnn t{i}" for i in range(5)) + " WHERE t0.teff > t1.logg OR RAND() > 2"
 
@@ -125,15 +125,6 @@ def running(service):
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'active' "
         "AND application_name = 'rvscat serve' AND query LIKE '%FETCH%'"
     )[0][0]
-
-
-def wait_for(condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 def test_twenty_clients_at_once(service):

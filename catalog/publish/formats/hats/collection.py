@@ -58,7 +58,7 @@ class HatsCollection:
         self._chosen: list[Pixel] = []
         folder.mkdir()
 
-    def measure(self, rows: np.ndarray, nulls: Nulls) -> None:  # noqa: ARG002  positions are never null
+    def measure(self, rows: np.ndarray, nulls: Nulls) -> None:  # noqa: ARG002  called like `write`; positions are never null
         """Count these rows; all rows must come by here before the first is written."""
         found = pixels(rows["ra"], rows["dec"], self._finest)
         self._counts += np.bincount(found, minlength=len(self._counts))

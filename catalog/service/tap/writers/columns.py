@@ -32,6 +32,7 @@ def number_array(values: Values, datatype: str) -> tuple[np.ndarray, np.ndarray]
         missing = np.fromiter((value is None for value in values), dtype=bool, count=len(values))
         filler = bytes(kind.itemsize)
         values = tuple(filler if value is None else value for value in values)
+    # No None is left, which mypy cannot see.
     return np.frombuffer(b"".join(values), dtype=kind), missing  # type: ignore[arg-type]
 
 
